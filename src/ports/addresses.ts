@@ -22,5 +22,10 @@ export interface Addresses {
     text: string,
     amountMsat: Msat,
     comment: string | null,
-  ): Promise<Result<{ readonly request: string; /** hex sha256 of the metadata */ readonly descriptionHash: string }, AddressFailure>>
+  ): Promise<
+    Result<
+      { readonly request: string /** hex sha256 of the metadata */; readonly descriptionHash: string },
+      AddressFailure
+    >
+  >
 }

@@ -71,7 +71,13 @@ export type PaymentFact =
     }
 
 /** LND's FAILURE_REASON_*, in our words. */
-export type PaymentFailure = 'no-route' | 'incorrect-details' | 'timeout' | 'insufficient-balance' | 'error' | 'canceled'
+export type PaymentFailure =
+  | 'no-route'
+  | 'incorrect-details'
+  | 'timeout'
+  | 'insufficient-balance'
+  | 'error'
+  | 'canceled'
 
 export type PayPlan = {
   readonly hash: string
@@ -95,7 +101,11 @@ export type PayOutcome =
   | { readonly class: 'T'; readonly reason: 'unpayable'; readonly tried: false; readonly known: false }
   | CallTrouble
 
-export type PaymentRecord = { readonly hash: string; readonly createdAtMs: number; readonly status: 'alive' | 'succeeded' | 'failed' }
+export type PaymentRecord = {
+  readonly hash: string
+  readonly createdAtMs: number
+  readonly status: 'alive' | 'succeeded' | 'failed'
+}
 
 /** A running subscription; `close` is idempotent and nothing is reported after it. */
 export interface Watch {
@@ -111,14 +121,32 @@ export interface LightningConnection {
   readonly lost: Promise<string>
   nodeInfo(): Promise<Lookup<NodeInfo>>
   /** A: in place now or before, adopted only when it equals the plan. Repeat: safe, refused or adopted by hash. */
-  createHold(plan: HoldPlan): Promise<{ readonly class: 'A'; readonly fact: HoldFact } | { readonly class: 'T'; readonly detail: string } | CallTrouble>
+  createHold(
+    plan: HoldPlan,
+  ): Promise<
+    { readonly class: 'A'; readonly fact: HoldFact } | { readonly class: 'T'; readonly detail: string } | CallTrouble
+  >
   /** Repeat: safe, settling a settled invoice is A. T: the hold is canceled; escrow is gone. */
-  settleHold(preimage: string): Promise<{ readonly class: 'A'; readonly fact: HoldFact } | { readonly class: 'T'; readonly detail: string } | CallTrouble>
+  settleHold(
+    preimage: string,
+  ): Promise<
+    { readonly class: 'A'; readonly fact: HoldFact } | { readonly class: 'T'; readonly detail: string } | CallTrouble
+  >
   /** Repeat: safe. T: already settled. `not-found` is decided by the caller (money-path.md 1.4). */
-  cancelHold(hash: string): Promise<{ readonly class: 'A' } | { readonly class: 'not-found' } | { readonly class: 'T'; readonly detail: string } | CallTrouble>
+  cancelHold(
+    hash: string,
+  ): Promise<
+    | { readonly class: 'A' }
+    | { readonly class: 'not-found' }
+    | { readonly class: 'T'; readonly detail: string }
+    | CallTrouble
+  >
   lookupHold(hash: string): Promise<Lookup<HoldFact | 'not-found'>>
   /** All invoices of the node that are open or accepted, or that were created since `createdSinceS`; all pages. */
-  listHolds(query: { readonly pendingOnly: boolean; readonly createdSinceS: number }): Promise<Lookup<readonly HoldFact[]>>
+  listHolds(query: {
+    readonly pendingOnly: boolean
+    readonly createdSinceS: number
+  }): Promise<Lookup<readonly HoldFact[]>>
   /** Hints only: facts of one hold as they happen; silent for unknown hashes; ends by itself after a final state. */
   watchHold(hash: string, onFact: (fact: HoldFact) => void): Watch
   /** Sends. `onAck` is called once when the node owns the hash (initiated or in flight). */

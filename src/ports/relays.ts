@@ -34,7 +34,10 @@ export type RelayHandlers = {
    * engine's business. `stored`: it came before EOSE. `receivedAtMs`: when it was read from the socket.
    * The same event may come again, from other relays or from the same one.
    */
-  readonly onEvent: (event: NostrEvent, from: { readonly url: string; readonly stored: boolean; readonly receivedAtMs: number }) => void
+  readonly onEvent: (
+    event: NostrEvent,
+    from: { readonly url: string; readonly stored: boolean; readonly receivedAtMs: number },
+  ) => void
   /** The relay is connected (and authenticated where it asks) and the live subscription was sent. */
   readonly onUp: (url: string) => void
   readonly onDown: (url: string, why: string) => void
