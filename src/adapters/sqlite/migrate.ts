@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url'
+import type BetterSqlite3 from 'better-sqlite3'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { migrate as applyMigrations } from 'drizzle-orm/better-sqlite3/migrator'
+import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
+
+/** Where the migrations lie: the same way up from `src/adapters/sqlite` and from `dist/adapters/sqlite`. */
+export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../drizzle', import.meta.url))
+
+/** The database cannot be used by this version of the software; the message tells the operator why. */
+export class SchemaError extends Error {
+  override readonly name = 'SchemaError'
+}
+
+type Applied = { readonly hash: string; readonly created_at: number }
+
+/**
+ * Brings a database to the newest schema in one transaction; nothing is changed when it throws. Repeat: safe.
+ * Throws {@link SchemaError} for a database that knows more than we do, or whose past differs from ours.
+ */
+export function migrate(db: BetterSqlite3.Database, migrationsFolder: string = MIGRATIONS_FOLDER): void {
+  refuseForeign(appliedMigrations(db), readMigrationFiles({ migrationsFolder }))
+  // A migration may rebuild a table that others refer to; the references are checked when all is in place.
+  db.pragma('foreign_keys = OFF')
+  applyMigrations(drizzle({ client: db }), { migrationsFolder })
+  const broken = db.pragma('foreign_key_check')
+  if (!Array.isArray(broken) || broken.length > 0) {
+    throw new SchemaError(`the database has rows that refer to missing rows: ${JSON.stringify(broken)}`)
+  }
+}
+
+function appliedMigrations(db: BetterSqlite3.Database): Applied[] {
+  const tables = db.prepare<[], { name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+  if (tables.length === 0) return []
+  if (!tables.some(({ name }) => name === '__drizzle_migrations')) {
+    throw new SchemaError('the file is a database of some other program')
+  }
+  return db.prepare<[], Applied>('SELECT hash, created_at FROM __drizzle_migrations ORDER BY created_at').all()
+}
+
+function refuseForeign(applied: readonly Applied[], known: readonly MigrationMeta[]): void {
+  if (applied.length > known.length) {
+    throw new SchemaError(
+      `the database was written by a newer version: it has ${applied.length} migrations, this version knows ${known.length}`,
+    )
+  }
+  for (const [i, { hash, created_at }] of applied.entries()) {
+    if (known[i]?.hash !== hash || known[i]?.folderMillis !== Number(created_at)) {
+      throw new SchemaError(`migration ${i} of the database is not the one that this version knows`)
+    }
+  }
+}

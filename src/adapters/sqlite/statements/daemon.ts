@@ -1,0 +1,72 @@
+import type { BlindKind, BlindRow, PriceRow, ProcessRow } from '../schema.ts'
+import { always, many, type NoParams, one } from '../statement.ts'
+
+export const daemon = {
+  /** From here on nobody's clock runs. No row: blind in this way already. */
+  blind_open: one<{ kind: BlindKind; at: number }, { id: number }>(`
+    INSERT INTO blind(kind, from_at) VALUES (:kind, :at) ON CONFLICT DO NOTHING RETURNING id
+  `),
+
+  /** It is over; a clock that went back gives an empty interval. No row: was not blind in this way. */
+  blind_close: one<{ kind: BlindKind; at: number }, { from_at: number; to_at: number }>(`
+    UPDATE blind SET to_at = MAX(from_at, :at) WHERE kind = :kind AND to_at IS NULL RETURNING from_at, to_at
+  `),
+
+  /** Intervals that reach past a time, in order; they may overlap. No row: we saw everything since. */
+  blind_since: many<{ since: number }, BlindRow>(`
+    SELECT * FROM blind WHERE to_at > :since
+     UNION ALL
+    SELECT * FROM blind WHERE to_at IS NULL
+     ORDER BY from_at
+  `),
+
+  /** The newest incarnation: read it before process_start. No row: the first start. */
+  process_last: one<NoParams, ProcessRow>(`
+    SELECT * FROM process
+  `),
+
+  /** A new incarnation takes the place of the last one. Always a row. */
+  process_start: always<{ boot: string; pid: number; now: number }, { boot_id: string }>(`
+    INSERT INTO process(id, boot_id, pid, started_at, alive_at) VALUES (1, :boot, :pid, :now, :now)
+    ON CONFLICT(id) DO UPDATE SET boot_id = excluded.boot_id, pid = excluded.pid, started_at = excluded.started_at,
+           alive_at = excluded.alive_at, clean = 0
+    RETURNING boot_id
+  `),
+
+  /** Heartbeat. No row: another incarnation has started. */
+  process_alive: one<{ boot: string; now: number }, { alive_at: number }>(`
+    UPDATE process SET alive_at = MAX(alive_at, :now) WHERE boot_id = :boot RETURNING alive_at
+  `),
+
+  /** It stopped in order. No row: another incarnation has started. */
+  process_stop: one<{ boot: string; now: number }, { alive_at: number }>(`
+    UPDATE process SET alive_at = MAX(alive_at, :now), clean = 1 WHERE boot_id = :boot RETURNING alive_at
+  `),
+
+  /** Always a row. */
+  meta_put: always<{ key: string; value: string }, { value: string }>(`
+    INSERT INTO meta(key, value) VALUES (:key, :value) ON CONFLICT(key) DO UPDATE SET value = excluded.value RETURNING value
+  `),
+
+  /** No row: never put. */
+  meta_get: one<{ key: string }, { value: string }>(`
+    SELECT value FROM meta WHERE key = :key
+  `),
+
+  /** The last aggregate of a currency. No row: a newer one is stored. */
+  price_put: one<{ currency: string; value: number; as_of: number }, { currency: string }>(`
+    INSERT INTO price(currency, value, as_of) VALUES (:currency, :value, :as_of)
+    ON CONFLICT(currency) DO UPDATE SET value = excluded.value, as_of = excluded.as_of WHERE excluded.as_of >= price.as_of
+    RETURNING currency
+  `),
+
+  /** Every currency ever priced. No row: none yet. */
+  price_all: many<NoParams, PriceRow>(`
+    SELECT * FROM price ORDER BY currency
+  `),
+
+  /** What an operator did. Always a row. */
+  ops_log_add: always<{ at: number; who: string; what: string; detail: string }, { id: number }>(`
+    INSERT INTO ops_log(at, who, what, detail) VALUES (:at, :who, :what, :detail) RETURNING id
+  `),
+}

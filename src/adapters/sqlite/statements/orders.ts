@@ -1,0 +1,61 @@
+import type { OrderRow, Phase, StoredStatus } from '../schema.ts'
+import { many, type NoParams, one } from '../statement.ts'
+
+export const orders = {
+  /** The one compare-and-swap of an order: status, phase and version it was decided from. No row: decided on an older row: decide once more. */
+  order_move: one<
+    { to_status: StoredStatus; to_phase: Phase; id: string; status: StoredStatus; phase: Phase; v: number },
+    { version: number }
+  >(`
+    UPDATE orders SET status = :to_status, phase = :to_phase, version = version + 1
+     WHERE id = :id AND status = :status AND phase = :phase AND version = :v
+    RETURNING version
+  `),
+
+  /** Unconditional: a confirmed fact does not fit the order any more. No row: no such order: a bug. */
+  order_review: one<{ id: string }, { status: StoredStatus; version: number }>(`
+    UPDATE orders SET phase = 'review', version = version + 1 WHERE id = :id RETURNING status, version
+  `),
+
+  /** A relay took the request of this duty. No version: no party can notice it. No row: known, or another asking. */
+  duty_ok: one<{ id: string; epoch: number; now: number }, { id: string }>(`
+    UPDATE orders SET duty_ok_at = :now
+     WHERE id = :id AND duty_epoch = :epoch AND duty_anchor_at IS NOT NULL AND duty_ok_at IS NULL RETURNING id
+  `),
+
+  /** Duties asked for at or before a time, oldest first; what is due then depends on blind time. No row: none. */
+  duty_due: many<{ anchored_by: number }, OrderRow>(`
+    SELECT * FROM orders
+     WHERE phase = 'steady' AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
+       AND duty_anchor_at <= :anchored_by ORDER BY duty_anchor_at
+  `),
+
+  /** Orders in the book whose take window is over. No row: none. */
+  book_over: many<{ now: number }, OrderRow>(`
+    SELECT * FROM orders WHERE status = 'pending' AND expires_at <= :now ORDER BY expires_at
+  `),
+
+  /** Orders with something under way, review included. No row: all are steady. */
+  orders_moving: many<NoParams, OrderRow>(`
+    SELECT * FROM orders WHERE phase <> 'steady'
+  `),
+
+  /** Open orders that an identity made or took. No row: none. */
+  orders_of_identity: many<{ identity: string }, OrderRow>(`
+    SELECT * FROM orders WHERE maker_identity = :identity AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+     UNION ALL
+    SELECT * FROM orders WHERE taker_identity = :identity AND maker_identity <> :identity AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+  `),
+
+  /** Open orders that a trade key made or took. No row: none. */
+  orders_of_key: many<{ pubkey: string }, OrderRow>(`
+    SELECT * FROM orders WHERE maker_pubkey = :pubkey AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+     UNION ALL
+    SELECT * FROM orders WHERE taker_pubkey = :pubkey AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+  `),
+
+  /** The orders that a range order left behind, oldest first. No row: none. */
+  orders_of_parent: many<{ parent: string }, OrderRow>(`
+    SELECT * FROM orders WHERE range_parent = :parent ORDER BY created_at
+  `),
+}
