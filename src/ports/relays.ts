@@ -17,7 +17,7 @@ export type RelayFilter = {
 export type PublishAnswer =
   /** OK true, or OK false with `duplicate:` */
   | { readonly kind: 'accepted' }
-  /** OK false; `prefix` is the machine-readable word before the colon, `''` when there is none */
+  /** OK false; `prefix` is the machine-readable word before the colon, `''` when there is none; `message` the whole text */
   | { readonly kind: 'refused'; readonly prefix: string; readonly message: string }
   /** not connected, no OK in time, connection lost: says nothing about whether the relay has it */
   | { readonly kind: 'silent'; readonly why: string }
@@ -26,6 +26,11 @@ export type Page = {
   readonly events: readonly NostrEvent[]
   /** the relay said EOSE; without it the page proves nothing about what is missing */
   readonly complete: boolean
+  /**
+   * The lowest `created_at` among all events of the page, unix seconds, those included that were dropped for their size
+   * or shape: where the next page starts. Null when the relay sent nothing.
+   */
+  readonly oldestS: number | null
 }
 
 export type RelayHandlers = {
@@ -38,8 +43,12 @@ export type RelayHandlers = {
     event: NostrEvent,
     from: { readonly url: string; readonly stored: boolean; readonly receivedAtMs: number },
   ) => void
-  /** The relay is connected (and authenticated where it asks) and the live subscription was sent. */
+  /**
+   * The relay is connected (and authenticated where it asks) and the live subscription is in place: what is published
+   * from now on comes by itself, what is older must be asked for.
+   */
   readonly onUp: (url: string) => void
+  /** It was up and is not any more, or its first attempt failed. Further attempts fail silently. */
   readonly onDown: (url: string, why: string) => void
 }
 
