@@ -5,9 +5,9 @@ import type { Result } from '../core/result.ts'
 export type AddressFailure =
   /** the text is neither a Lightning address nor a lnurl */
   | { readonly kind: 'malformed'; readonly detail: string }
-  /** scheme, host, resolved address, redirect, size or time forbids it; the same text will fail again */
+  /** scheme, host, resolved address, redirect or size forbids it; the same text will fail again */
   | { readonly kind: 'forbidden'; readonly detail: string }
-  /** the host did not answer, or answered nonsense: may work later */
+  /** the host did not answer in time, or answered nonsense: may work later */
   | { readonly kind: 'unavailable'; readonly detail: string }
   /** the service answers and refuses: amount out of range, `status: ERROR`, wrong tag */
   | { readonly kind: 'refused'; readonly detail: string }
