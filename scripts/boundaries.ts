@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import table from './boundaries.data.json' with { type: 'json' }
+import { PROJECT } from './repository.ts'
 
 /** One row of the import table: what the files of one folder of `src` may import beside each other. */
 export type Boundary = {
@@ -19,8 +20,6 @@ export type Boundary = {
 
 /** The import table, from the one file that the checker's rules and `docs/architecture.md` come from too. */
 export const BOUNDARIES: readonly Boundary[] = table.folders
-
-const project = resolve(import.meta.dirname, '..')
 
 type Violation = { readonly rule: { readonly name: string }; readonly from: string; readonly to: string }
 type CruiseReport = {
@@ -41,8 +40,8 @@ export function brokenBoundaries(root: string, minimumModules: number): readonly
 }
 
 function cruise(root: string): CruiseReport {
-  const config = join(project, '.dependency-cruiser.cjs')
-  const command = join(project, 'node_modules/.bin/depcruise')
+  const config = join(PROJECT, '.dependency-cruiser.cjs')
+  const command = join(PROJECT, 'node_modules/.bin/depcruise')
   const run = spawnSync(command, ['src', '--config', config, '--output-type', 'json'], {
     cwd: root,
     encoding: 'utf8',
@@ -66,7 +65,7 @@ function subfolders(folder: string): readonly string[] {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const broken = brokenBoundaries(project, table.minimumModules)
+  const broken = brokenBoundaries(PROJECT, table.minimumModules)
   for (const line of broken) console.error(line)
   process.exitCode = broken.length === 0 ? 0 : 1
 }

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { PROJECT, projectFiles } from './repository.ts'
 
 /** Everything that is checked beside the tests themselves, in this order; one failure does not hide the next. */
 const STEPS: readonly { readonly name: string; readonly command: readonly [string, ...string[]] }[] = [
@@ -14,12 +15,12 @@ const STEPS: readonly { readonly name: string; readonly command: readonly [strin
   { name: 'tidy', command: ['vitest', 'run', 'test/tidy.test.ts'] },
 ]
 
-const project = resolve(import.meta.dirname, '..')
+const LONG_FILE_LINES = 400
 
 /** Runs one command of the project; prints its output only when it failed. */
 function passes(name: string, [tool, ...rest]: readonly [string, ...string[]]): boolean {
   const startedMs = Date.now()
-  const run = spawnSync(join(project, 'node_modules/.bin', tool), rest, { cwd: project, encoding: 'utf8' })
+  const run = spawnSync(join(PROJECT, 'node_modules/.bin', tool), rest, { cwd: PROJECT, encoding: 'utf8' })
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1)
   const passed = run.status === 0
   console.log(`${passed ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`)
@@ -27,8 +28,17 @@ function passes(name: string, [tool, ...rest]: readonly [string, ...string[]]): 
   return passed
 }
 
+/** A prompt to look, not a rule: cohesion is what counts. */
+function listLongFiles(): void {
+  for (const { path, text } of projectFiles()) {
+    const lines = text.split('\n').length
+    if (path.endsWith('.ts') && lines > LONG_FILE_LINES) console.log(`long   ${path}: ${lines} lines`)
+  }
+}
+
 const wanted = process.argv.slice(2)
 const steps = STEPS.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.startsWith(word)))
 const failed = steps.filter(({ name, command }) => !passes(name, command))
 if (steps.length === 0) console.error(`no such step; there are: ${STEPS.map(({ name }) => name).join(', ')}`)
+listLongFiles()
 process.exitCode = failed.length === 0 && steps.length > 0 ? 0 : 1

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { BOUNDARIES, type Boundary } from './boundaries.ts'
+import { PROJECT } from './repository.ts'
 
 type GeneratedPart = {
   readonly page: string
@@ -47,9 +48,9 @@ function rendered({ page, part, render }: GeneratedPart, current: string): strin
 }
 
 /** Renders every generated part; with `write`, into the pages. Returns the pages that were not fresh. */
-function stalePages(project: string, write: boolean): readonly string[] {
+function stalePages(write: boolean): readonly string[] {
   return GENERATED.flatMap((generated) => {
-    const path = join(project, generated.page)
+    const path = join(PROJECT, generated.page)
     const current = existsSync(path) ? readFileSync(path, 'utf8') : ''
     const fresh = rendered(generated, current)
     if (fresh === current) return []
@@ -60,7 +61,7 @@ function stalePages(project: string, write: boolean): readonly string[] {
 
 if (process.argv[1] === import.meta.filename) {
   const write = process.argv.includes('--write')
-  const stale = stalePages(resolve(import.meta.dirname, '..'), write)
+  const stale = stalePages(write)
   for (const page of stale) console.log(write ? `wrote ${page}` : `${page} is not fresh: run npm run docs`)
   process.exitCode = stale.length > 0 && !write ? 1 : 0
 }
