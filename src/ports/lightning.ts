@@ -97,8 +97,8 @@ export type PayOutcome =
   | { readonly class: 'A'; readonly preimage: string; readonly feeMsat: Msat }
   /** verified failed by a fresh lookup that belongs to this attempt */
   | { readonly class: 'T'; readonly reason: PaymentFailure; readonly tried: boolean; readonly known: true }
-  /** this invoice can not be paid (expired, amount, features) and a lookup found no record of a payment */
-  | { readonly class: 'T'; readonly reason: 'unpayable'; readonly tried: false; readonly known: false }
+  /** this invoice can not be paid any more (expired, features); `known`: LND has the record of an earlier, failed attempt */
+  | { readonly class: 'T'; readonly reason: 'unpayable'; readonly tried: false; readonly known: boolean }
   | CallTrouble
 
 export type PaymentRecord = {

@@ -1,0 +1,55 @@
+import { err, ok, type Result } from '../../core/result.ts'
+import type { Watch } from '../../ports/lightning.ts'
+import type { Clock } from '../../ports/system.ts'
+import type { Channel } from './channel.ts'
+import { describeEvidence, type Evidence } from './evidence.ts'
+import { rpcUri } from './rpcs.ts'
+
+/**
+ * LND's block stream, open for as long as its channel lives. LND refuses keepalive pings on a connection without a stream,
+ * so each channel has one; when it ends, the channel is closed, for LND ends it only when it stops (money-path.md 1.12).
+ */
+export class BlockFeed {
+  /** The tip, or why there is none within the time. */
+  readonly opened: Promise<Result<number, Evidence>>
+  readonly #listeners = new Set<(height: number) => void>()
+  #height: number | null = null
+
+  constructor(channel: Channel, clock: Clock, firstWithinMs: number) {
+    this.opened = new Promise((resolve) => {
+      const late = { kind: 'other', uri: rpcUri('blocks'), details: `no block within ${firstWithinMs} ms` } as const
+      const forget = clock.after(firstWithinMs, () => resolve(err(late)))
+      channel.stream(
+        'blocks',
+        {},
+        {
+          onMessage: ({ height }) => {
+            forget()
+            resolve(ok(height))
+            this.#announce(height)
+          },
+          onEnd: (evidence) => {
+            forget()
+            resolve(err(evidence ?? { ...late, details: 'LND ended the block stream' }))
+            channel.close(`LND ended the block stream${evidence === null ? '' : ` (${describeEvidence(evidence)})`}`)
+          },
+        },
+      )
+    })
+  }
+
+  /** The last known height soon, then every new one. */
+  watch(onHeight: (height: number) => void): Watch {
+    const listener = (height: number) => onHeight(height)
+    this.#listeners.add(listener)
+    queueMicrotask(() => {
+      if (this.#height !== null && this.#listeners.has(listener)) listener(this.#height)
+    })
+    return { close: () => this.#listeners.delete(listener) }
+  }
+
+  #announce(height: number): void {
+    this.#height = height
+    for (const listener of [...this.#listeners]) listener(height)
+  }
+}

@@ -1,0 +1,28 @@
+import { ok } from '../../../core/result.ts'
+import type { HoldFact, Lookup } from '../../../ports/lightning.ts'
+import type { Calls } from '../calls.ts'
+import { classify, explain } from '../classification.ts'
+import { holdFactOf } from '../translate.ts'
+import { noAnswer, reading } from './answer.ts'
+import { allPages, PAGE_ROWS } from './pages.ts'
+
+/**
+ * All invoices, or the open and accepted ones, created at or after a moment (money-path.md 1.6). Pages go forward, so what
+ * is added meanwhile comes too.
+ */
+export async function listHolds(
+  calls: Calls,
+  query: { readonly pendingOnly: boolean; readonly createdSinceS: number },
+): Promise<Lookup<readonly HoldFact[]>> {
+  const listed = await allPages('listInvoices', async (offset) => {
+    const answer = await calls.unary('listInvoices', {
+      pending_only: query.pendingOnly,
+      index_offset: offset,
+      num_max_invoices: PAGE_ROWS,
+      creation_date_start: query.createdSinceS,
+    })
+    return answer.ok ? ok({ rows: answer.value.invoices, lastIndex: answer.value.last_index_offset }) : answer
+  })
+  if (!listed.ok) return noAnswer(explain(classify('read', listed.error), listed.error))
+  return reading('the list of invoices', () => listed.value.map(holdFactOf))
+}
