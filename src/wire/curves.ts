@@ -1,0 +1,49 @@
+/**
+ * secp256k1 behind one small interface (DEC-33): the portable backend here is the oracle that every other backend is
+ * tested against. Public keys are x-only, in lower-case hex, as Nostr writes them.
+ */
+import { createHash, createHmac } from 'node:crypto'
+import { getSharedSecret, hashes, Point, schnorr } from '@noble/secp256k1'
+import { bytesToHex, hexToBytes, isHex } from './hex.ts'
+
+export interface Curves {
+  /** Which backend this is, for the log. */
+  readonly name: string
+  /** The x-only key of a secret key. Throws when the secret is not a scalar of the curve: secrets are ours. */
+  publicKey(secretKey: Uint8Array): string
+  /** A BIP-340 signature over a 32-byte digest. The same input gives the same 64 bytes. Throws on a bad secret. */
+  sign(digest: Uint8Array, secretKey: Uint8Array, aux: Uint8Array): Uint8Array
+  /** Whether a BIP-340 signature holds. Never throws: whatever a stranger sends is true or false. */
+  verify(signature: Uint8Array, digest: Uint8Array, publicKey: string): boolean
+  /**
+   * x-coordinate of the shared point, unhashed (NIP-44). Throws when `publicKey` is not on the curve, so a stranger's
+   * key must have verified a signature, or passed {@link isPublicKey}, before it comes here.
+   */
+  ecdhX(secretKey: Uint8Array, publicKey: string): Uint8Array
+}
+
+/** Whether a text is the x-coordinate of a point: 64 lower-case hex digits that name a valid Nostr key. Never throws. */
+export function isPublicKey(text: string): boolean {
+  if (!isHex(text, 32)) return false
+  try {
+    Point.fromHex(`02${text}`)
+    return true
+  } catch {
+    return false
+  }
+}
+
+hashes.sha256 = (message) => new Uint8Array(createHash('sha256').update(message).digest())
+hashes.hmacSha256 = (key, message) => new Uint8Array(createHmac('sha256', key).update(message).digest())
+
+/** The backend that runs everywhere: noble, with hashing by node:crypto. */
+export const portableCurves: Curves = {
+  name: 'noble',
+  publicKey: (secretKey) => bytesToHex(schnorr.getPublicKey(secretKey)),
+  sign: (digest, secretKey, aux) => schnorr.sign(digest, secretKey, aux),
+  verify(signature, digest, publicKey) {
+    if (signature.length !== 64 || digest.length !== 32 || !isHex(publicKey, 32)) return false
+    return schnorr.verify(signature, digest, hexToBytes(publicKey))
+  },
+  ecdhX: (secretKey, publicKey) => getSharedSecret(secretKey, hexToBytes(`02${publicKey}`), true).slice(1),
+}
