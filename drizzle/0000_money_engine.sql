@@ -231,6 +231,8 @@ CREATE INDEX obligation_open  ON obligation(state) WHERE state NOT IN ('paid','f
 --> statement-breakpoint
 CREATE INDEX obligation_funds ON obligation(funded_by) WHERE funded_by IS NOT NULL;
 --> statement-breakpoint
+CREATE INDEX obligation_order ON obligation(order_id);
+--> statement-breakpoint
 CREATE TRIGGER obligation_anchor_once BEFORE UPDATE OF anchor_at, claim_until ON obligation
   WHEN OLD.anchor_at IS NOT NULL AND (NEW.anchor_at IS NOT OLD.anchor_at OR NEW.claim_until IS NOT OLD.claim_until)
   BEGIN SELECT RAISE(ABORT, 'an anchor never moves'); END;
@@ -303,6 +305,8 @@ CREATE INDEX ln_op_hash ON ln_op(hash);
 CREATE INDEX ln_op_due  ON ln_op(next_at) WHERE state IN ('planned','dispatching','unknown','in_flight');
 --> statement-breakpoint
 CREATE INDEX ln_op_busy ON ln_op(dest_pubkey) WHERE kind = 'pay' AND state IN ('dispatching','unknown','in_flight');
+--> statement-breakpoint
+CREATE INDEX ln_op_lease ON ln_op(lease_until) WHERE state = 'dispatching';
 --> statement-breakpoint
 CREATE INDEX ln_op_obligation ON ln_op(obligation_id) WHERE obligation_id IS NOT NULL;
 --> statement-breakpoint

@@ -1,7 +1,10 @@
 import type BetterSqlite3 from 'better-sqlite3'
 import { assert } from '../../core/assert.ts'
 
-/** What can be bound to a parameter. Booleans are 0 and 1. */
+/**
+ * What can be bound to a parameter. Booleans are 0 and 1. A number arrives as a REAL, which a STRICT integer column
+ * turns back; a text that is made of it needs `CAST(:n AS INTEGER)`, else it ends in `.0`.
+ */
 export type SqlValue = string | number | bigint | null | Uint8Array
 /** The parameters of a statement that has none. */
 export type NoParams = Record<never, never>

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import { assert } from '../../core/assert.ts'
 import { migrate } from './migrate.ts'
@@ -196,8 +196,7 @@ export class Store {
  * Throws when the file is not ours, is damaged, or was written by a newer version of the software.
  */
 export function openStore(file: string): Store {
-  // Trades are private: the file, and what SQLite puts beside it, is for its owner only.
-  if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
+  if (file !== ':memory:') createForOwner(file)
   // A busy database means a second writer, which the lock of the directory rules out: fail at once.
   const db = new BetterSqlite3(file, { timeout: 0 })
   try {
@@ -212,6 +211,12 @@ export function openStore(file: string): Store {
     db.close()
     throw error
   }
+}
+
+/** Trades are private: SQLite gives the files that it puts beside the database the mode of the database. */
+function createForOwner(file: string): void {
+  // An existing file is not touched: closing it here would drop the locks that this process holds on it.
+  if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600))
 }
 
 function refusePromise<T>(result: T): T {

@@ -13,7 +13,10 @@ export const holds = {
     UPDATE hold SET expires_at = :now + life_s, version = version + 1 WHERE hash = :hash AND request IS NULL AND final IS NULL RETURNING expires_at
   `),
 
-  /** The invoice exists at LND and nobody was given it yet; RETURNING decision says whether it may be given out. No row: adopted before, or final. */
+  /**
+   * The invoice exists at LND and nobody was given it yet; RETURNING decision says whether it may be given out. No
+   * row: adopted before, or final.
+   */
   hold_adopt: one<
     { request: string; expires_at: number; hash: string },
     {
@@ -67,7 +70,10 @@ export const holds = {
     RETURNING version
   `),
 
-  /** Same transaction: create_void; a row there -> hold_final(canceled) and no cancel intent, none -> plan hold_cancel. No row: somebody decided, or it is final: answer from the stored decision. */
+  /**
+   * Same transaction: create_void; a row there -> hold_final(canceled) and no cancel intent, none -> plan
+   * hold_cancel. No row: somebody decided, or it is final: answer from the stored decision.
+   */
   decide_cancel: one<{ now: number; by: string; why: string; hash: string }, { version: number }>(`
     UPDATE hold SET decision = 'cancel', decided_at = :now, decided_by = :by, decided_why = :why, answer_by = NULL, version = version + 1
      WHERE hash = :hash AND decision = 'none' AND final IS NULL

@@ -31,7 +31,10 @@ export const inbox = {
     DELETE FROM in_hand WHERE outer_id = :outer RETURNING outer_id
   `),
 
-  /** No row = new; pending = absorb; same = send the answer again; stale = handle from the present state. No row: new. */
+  /**
+   * No row = new; pending = absorb; same = send the answer again; stale = handle from the present state. No row:
+   * new.
+   */
   request_look: one<
     { key: string; now: number },
     { verdict: 'pending' | 'same' | 'stale'; answer_msg: number | null }

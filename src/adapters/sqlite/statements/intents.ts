@@ -12,7 +12,10 @@ export const intents = {
     ON CONFLICT DO NOTHING RETURNING id
   `),
 
-  /** Never fails, so that a transaction with a confirmed fact can not fail here. No row: not payable with this invoice: obligation_reask or obligation_review in the same transaction. */
+  /**
+   * Never fails, so that a transaction with a confirmed fact can not fail here. No row: not payable with this
+   * invoice: obligation_reask or obligation_review in the same transaction.
+   */
   pay_plan: one<
     { hash: string; node: string; params: string; dest: string | null; expires: number; now: number; oid: string },
     { id: string }
@@ -25,7 +28,10 @@ export const intents = {
     ON CONFLICT DO NOTHING RETURNING id
   `),
 
-  /** A create only for an undecided hold; a cancel only when the create of its hash has come to rest. No row: not due, claimed by another, connection not verified, halted, or the decision forbids it. */
+  /**
+   * A create only for an undecided hold; a cancel only when the create of its hash has come to rest. No row: not
+   * due, claimed by another, connection not verified, halted, or the decision forbids it.
+   */
   claim_hold_op: one<
     { now: number; boot: string; conn: number; until: number; id: string; v: number; node: string },
     { attempt: number; version: number }
@@ -44,7 +50,10 @@ export const intents = {
     RETURNING attempt, version
   `),
 
-  /** A payment is claimed under caps, with expiry left, on a verified connection. No row: as claim_hold_op, or a cap is reached, or the invoice ends too soon: it stays planned. */
+  /**
+   * A payment is claimed under caps, with expiry left, on a verified connection. No row: as claim_hold_op, or a cap
+   * is reached, or the invoice ends too soon: it stays planned.
+   */
   claim_pay: one<
     {
       now: number
@@ -73,7 +82,10 @@ export const intents = {
     RETURNING attempt, version
   `),
 
-  /** LND spoke about this attempt: alive = a payment is under way, known = LND has (had) a payment record for the hash. No row: nothing new, or another attempt. */
+  /**
+   * LND spoke about this attempt: alive = a payment is under way, known = LND has (had) a payment record for the
+   * hash. No row: nothing new, or another attempt.
+   */
   op_ack: one<{ alive: Flag; known: Flag; attempt: number; id: string }, { version: number }>(`
     UPDATE ln_op SET state = CASE WHEN :alive = 1 THEN 'in_flight' ELSE state END, known = MAX(known, :known),
            unacked = CASE WHEN acked_attempt < :attempt THEN MAX(unacked - 1, 0) ELSE unacked END,
@@ -107,7 +119,10 @@ export const intents = {
     RETURNING id, kind
   `),
 
-  /** Class S or B, or a verified failed attempt with budget left: same hash again. No row: another attempt; or a payment that LND knew and does not find: amnesia, halt. */
+  /**
+   * Class S or B, or a verified failed attempt with budget left: same hash again. No row: another attempt; or a
+   * payment that LND knew and does not find: amnesia, halt.
+   */
   op_again: one<
     { next: number; sure_not_sent: Flag; class: OpClass; detail: string; id: string; attempt: number; not_found: Flag },
     { version: number }
@@ -124,21 +139,30 @@ export const intents = {
      WHERE id = :id AND attempt = :attempt AND state IN ('unknown','in_flight') RETURNING version
   `),
 
-  /** Success is not fenced by attempt: the preimage is the proof. No row: done before (nothing to do), or refused or void: a late success. */
+  /**
+   * Success is not fenced by attempt: the preimage is the proof. No row: done before (nothing to do), or refused or
+   * void: a late success.
+   */
   op_done: one<{ result: string; id: string }, { version: number }>(`
     UPDATE ln_op SET state = 'done', result = :result, unacked = 0, version = version + 1
      WHERE id = :id AND state IN ('planned','dispatching','unknown','in_flight')
     RETURNING version
   `),
 
-  /** T: LND will not do it; or a create of a decided hold is NotFound after expires_at + skew. No row: resolved meanwhile. */
+  /**
+   * T: LND will not do it; or a create of a decided hold is NotFound after expires_at + skew. No row: resolved
+   * meanwhile.
+   */
   op_refused_hold: one<{ detail: string; id: string; attempt: number }, { version: number }>(`
     UPDATE ln_op SET state = 'refused', last_class = 'T', last_detail = :detail, version = version + 1
      WHERE id = :id AND kind <> 'pay' AND attempt = :attempt AND attempt > 0 AND state IN ('planned','dispatching','unknown')
     RETURNING version
   `),
 
-  /** The only road to another invoice; looked_up = 1: a lookup was done for this call (money-path.md 3.6 point 1). No row: the fence holds: stay and look again; or a payment that LND knew and does not find: halt. */
+  /**
+   * The only road to another invoice; looked_up = 1: a lookup was done for this call (money-path.md 3.6 point 1). No
+   * row: the fence holds: stay and look again; or a payment that LND knew and does not find: halt.
+   */
   op_abandon_pay: one<
     {
       detail: string
@@ -172,7 +196,10 @@ export const intents = {
     RETURNING id
   `),
 
-  /** LND shows a live invoice for a hold that we cancelled: cancel it once more (idempotent at LND). No row: already due. */
+  /**
+   * LND shows a live invoice for a hold that we cancelled: cancel it once more (idempotent at LND). No row: already
+   * due.
+   */
   cancel_again: one<{ now: number; hash: string }, { id: string }>(`
     UPDATE ln_op SET state = 'planned', next_at = :now, version = version + 1
      WHERE hash = :hash AND kind = 'hold_cancel' AND state = 'done'

@@ -7,7 +7,7 @@ export const ledger = {
     { cause: string; n: number; debit: string; credit: string; msat: Msat; order_id: string | null; now: number },
     { id: string }
   >(`
-    INSERT INTO ledger(id, debit, credit, msat, cause, order_id, at) VALUES (:cause || ':' || :n, :debit, :credit, :msat, :cause, :order_id, :now)
+    INSERT INTO ledger(id, debit, credit, msat, cause, order_id, at) VALUES (:cause || ':' || CAST(:n AS INTEGER), :debit, :credit, :msat, :cause, :order_id, :now)
     ON CONFLICT(id) DO NOTHING RETURNING id
   `),
 }

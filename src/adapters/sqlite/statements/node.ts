@@ -6,7 +6,10 @@ export const node = {
     UPDATE ln_node SET conn_epoch = conn_epoch + 1 WHERE node_pubkey = :node RETURNING conn_epoch
   `),
 
-  /** Identity and sentinels held on this connection. No row: the connection was replaced, the node is halted, or LND's settle index fell: halt. */
+  /**
+   * Identity and sentinels held on this connection. No row: the connection was replaced, the node is halted, or
+   * LND's settle index fell: halt.
+   */
   node_verified: one<{ conn: number; settle_index: number; node: string }, { verified_epoch: number }>(`
     UPDATE ln_node SET verified_epoch = :conn, hi_settle_index = MAX(hi_settle_index, :settle_index)
      WHERE node_pubkey = :node AND conn_epoch = :conn AND halted = 0 AND hi_settle_index <= :settle_index

@@ -3,7 +3,10 @@ import type { Flag, ObligationKind, ObligationState, ReviewWhy } from '../schema
 import { many, one } from '../statement.ts'
 
 export const obligations = {
-  /** Reserves the hash for us, or once more for us. No row: reserved for another, dispatched before, or a hold of ours: invalid_invoice. */
+  /**
+   * Reserves the hash for us, or once more for us. No row: reserved for another, dispatched before, or a hold of
+   * ours: invalid_invoice.
+   */
   hash_reserve: one<{ hash: string; owner: string; payee: string; now: number }, { hash: string }>(`
     INSERT INTO payout_hash(hash, owner, payee, admitted_at)
     SELECT :hash, :owner, :payee, :now WHERE NOT EXISTS (SELECT 1 FROM hold WHERE hold.hash = :hash)
@@ -13,7 +16,10 @@ export const obligations = {
     RETURNING hash
   `),
 
-  /** In the transaction that records hold final = settled; the anchor is now, because now the money is ours. No row: nothing hangs on this hold, or done before. */
+  /**
+   * In the transaction that records hold final = settled; the anchor is now, because now the money is ours. No row:
+   * nothing hangs on this hold, or done before.
+   */
   obligation_fund: many<{ now: number; hash: string }, { id: string; kind: ObligationKind; state: ObligationState }>(`
     UPDATE obligation SET
            state = CASE WHEN payee IS NULL OR kind = 'overpayment' THEN 'review' WHEN destination IS NULL THEN 'need_destination' ELSE 'ready' END,
@@ -24,7 +30,10 @@ export const obligations = {
     RETURNING id, kind, state
   `),
 
-  /** The funding hold is gone: nothing was taken, nothing is owed. No row: nothing hangs on this hold, or done before. */
+  /**
+   * The funding hold is gone: nothing was taken, nothing is owed. No row: nothing hangs on this hold, or done
+   * before.
+   */
   obligation_unfund: many<{ hash: string }, { id: string; kind: ObligationKind }>(`
     UPDATE obligation SET state = 'void', version = version + 1
      WHERE funded_by = :hash AND state = 'blocked'
@@ -32,7 +41,10 @@ export const obligations = {
     RETURNING id, kind
   `),
 
-  /** In the transaction that reserved the hash. Any live intent must have been voided or abandoned before, under its own fence. No row: not his, terminal, closed, or a live intent: refuse from the state read. */
+  /**
+   * In the transaction that reserved the hash. Any live intent must have been voided or abandoned before, under its
+   * own fence. No row: not his, terminal, closed, or a live intent: refuse from the state read.
+   */
   obligation_destination: one<
     { dest: string; oid: string; sender: string },
     { state: ObligationState; destination_rev: number }
@@ -64,7 +76,10 @@ export const obligations = {
     RETURNING prompts, anchor_at
   `),
 
-  /** Address destination whose invoice died: keeps address and count, asks for a fresh invoice under a new op id. No row: a live intent, or not ready. */
+  /**
+   * Address destination whose invoice died: keeps address and count, asks for a fresh invoice under a new op id. No
+   * row: a live intent, or not ready.
+   */
   obligation_refetch: one<{ next: number; oid: string }, { destination_rev: number }>(`
     UPDATE obligation SET destination_rev = destination_rev + 1, next_at = :next, version = version + 1
      WHERE id = :oid AND state = 'ready'
@@ -90,7 +105,10 @@ export const obligations = {
     RETURNING resolve_failures
   `),
 
-  /** With its outbox row; the key of that row is prompt:<id>:<prompts>. No row: the cadence is not over, or nothing is asked. */
+  /**
+   * With its outbox row; the key of that row is prompt:<id>:<prompts>. No row: the cadence is not over, or nothing
+   * is asked.
+   */
   obligation_prompt: one<
     { now: number; oid: string; cadence: number },
     { prompts: number; anchor_at: number; claim_until: number | null }
@@ -122,7 +140,10 @@ export const obligations = {
     RETURNING state
   `),
 
-  /** The window is over, a prompt of the present asking reached a relay a day ago, nothing is under way. No row: one of the conditions does not hold. */
+  /**
+   * The window is over, a prompt of the present asking reached a relay a day ago, nothing is under way. No row: one
+   * of the conditions does not hold.
+   */
   obligation_forfeit: one<{ oid: string; now: number }, { version: number }>(`
     UPDATE obligation SET state = 'forfeited', version = version + 1
      WHERE id = :oid AND state = 'need_destination' AND kind = 'bond_payout' AND claim_until <= :now AND prompt_ok_at <= :now - 86400

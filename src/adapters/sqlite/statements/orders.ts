@@ -2,7 +2,10 @@ import type { OrderRow, Phase, StoredStatus } from '../schema.ts'
 import { many, type NoParams, one } from '../statement.ts'
 
 export const orders = {
-  /** The one compare-and-swap of an order: status, phase and version it was decided from. No row: decided on an older row: decide once more. */
+  /**
+   * The one compare-and-swap of an order: status, phase and version it was decided from. No row: decided on an older
+   * row: decide once more.
+   */
   order_move: one<
     { to_status: StoredStatus; to_phase: Phase; id: string; status: StoredStatus; phase: Phase; v: number },
     { version: number }

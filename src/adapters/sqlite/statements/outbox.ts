@@ -37,7 +37,7 @@ export const outbox = {
     { id: number }
   >(`
     INSERT INTO outbox_msg(recipient, seq, dedup_key, order_id, obligation_id, lane, asks, transport, ev_created_at, body, next_at, created_at)
-    VALUES (:r, :seq, :cause || '/' || :n, :order_id, :oid, :lane, :asks, :transport, :ev_at, :body, MAX(:now, :ev_at - 60), :now)
+    VALUES (:r, :seq, :cause || '/' || CAST(:n AS INTEGER), :order_id, :oid, :lane, :asks, :transport, :ev_at, :body, MAX(:now, :ev_at - 60), :now)
     ON CONFLICT(dedup_key) DO NOTHING RETURNING id
   `),
 
@@ -61,7 +61,10 @@ export const outbox = {
     RETURNING rev
   `),
 
-  /** A relay's acceptance is a fact: the first one starts what hangs on "the request was delivered". No row: already sent or dead. */
+  /**
+   * A relay's acceptance is a fact: the first one starts what hangs on "the request was delivered". No row: already
+   * sent or dead.
+   */
   outbox_ok: one<
     { now: number; min_ok: number; id: number },
     { state: 1 | 2; asks: Flag; order_id: string | null; obligation_id: string | null; dedup_key: string }
@@ -77,7 +80,10 @@ export const outbox = {
     UPDATE outbox_msg SET tries = tries + 1, next_at = :next WHERE id = :id AND state < 2 RETURNING tries
   `),
 
-  /** Every configured relay refused it as invalid, blocked or too large: dead at once, the queue goes on. No row: already sent or dead. */
+  /**
+   * Every configured relay refused it as invalid, blocked or too large: dead at once, the queue goes on. No row:
+   * already sent or dead.
+   */
   outbox_dead: one<
     { why: string; id: number },
     { recipient: string; asks: Flag; order_id: string | null; obligation_id: string | null }
@@ -110,7 +116,9 @@ export const outbox = {
     SELECT coord, want_rev FROM outbox_pub WHERE want_rev > done_rev AND next_at <= :now ORDER BY next_at LIMIT :n
   `),
 
-  /** Once a revision: strictly rising created_at, so that relays keep the newest. No row: this revision has its time. */
+  /**
+   * Once a revision: strictly rising created_at, so that relays keep the newest. No row: this revision has its time.
+   */
   pub_stamp: one<{ now: number; coord: string }, { last_created_at: number; stamped_rev: number }>(`
     UPDATE outbox_pub SET last_created_at = MAX(last_created_at + 1, :now), stamped_rev = want_rev
      WHERE coord = :coord AND stamped_rev < want_rev RETURNING last_created_at, stamped_rev
