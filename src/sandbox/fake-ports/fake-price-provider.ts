@@ -8,6 +8,8 @@ export type FakePriceProviderOptions = {
   readonly clock: Clock
   /** what the source would say now */
   readonly quotes: () => Quotes
+  /** when it saw them, unix seconds; null = now */
+  readonly observedAtS?: () => number | null
   /** why the source fails now; null = it does not */
   readonly fault?: () => string | null
   /** how long a poll takes, milliseconds of the clock */
@@ -27,9 +29,9 @@ export class FakePriceProvider implements PriceProvider {
   }
 
   async fetch(): Promise<Result<PricePoll, string>> {
-    const { clock, latencyMs, fault, quotes } = this.#options
+    const { clock, latencyMs, fault, quotes, observedAtS } = this.#options
     await new Promise<void>((resolve) => clock.after(latencyMs?.() ?? 0, resolve))
     const failure = fault?.() ?? null
-    return failure === null ? ok({ quotes: quotes(), observedAtS: null }) : err(failure)
+    return failure === null ? ok({ quotes: quotes(), observedAtS: observedAtS?.() ?? null }) : err(failure)
   }
 }

@@ -61,7 +61,7 @@ function invoice(host: string, options: LnurlOptions = {}, comment: string | nul
   return new LnurlAddresses({ plainHosts: [host], totalMs: 1000, ...options }).invoice(`alice@${host}`, AMOUNT, comment)
 }
 
-function failure(kind: string, words: string): unknown {
+function failure(kind: unknown, words: string): unknown {
   return { ok: false, error: { kind, detail: expect.stringContaining(words) } }
 }
 
@@ -132,6 +132,11 @@ describe('a name', () => {
     })
     expect(await addresses.probe('alice@wallet.example', null)).toEqual(failure('unavailable', 'in time'))
     expect(isToldToStop).toBe(true)
+  })
+
+  it('that means ourselves is forbidden or unknown, without a resolver of the test’s own', async () => {
+    const answer = await new LnurlAddresses().probe('alice@localhost', null)
+    expect(answer).toEqual(failure(expect.stringMatching(/^(forbidden|unavailable)$/), 'localhost: has'))
   })
 
   it('is asked for once a request, and the connection goes where it was checked', async () => {
