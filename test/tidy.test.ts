@@ -17,6 +17,17 @@ type Manifest = {
 const manifest = JSON.parse(textOf('package.json')) as Manifest
 const dependencies = { ...manifest.dependencies, ...manifest.devDependencies }
 
+type LockedPackage = {
+  readonly resolved?: string
+  readonly link?: boolean
+  readonly optionalDependencies?: Readonly<Record<string, string>>
+}
+
+function lockedPackages(): Readonly<Record<string, LockedPackage>> {
+  const lock = JSON.parse(textOf('package-lock.json')) as { readonly packages: Readonly<Record<string, LockedPackage>> }
+  return lock.packages
+}
+
 function textOf(path: string): string {
   const file = FILES.find((candidate) => candidate.path === path)
   if (file === undefined) throw new Error(`there is no ${path}`)
@@ -81,14 +92,18 @@ describe('the dependencies', () => {
   })
 
   it('come from the registry only', () => {
-    const lock = JSON.parse(textOf('package-lock.json')) as {
-      readonly packages: Readonly<Record<string, { readonly resolved?: string; readonly link?: boolean }>>
-    }
-    const elsewhere = Object.entries(lock.packages).filter(
+    const elsewhere = Object.entries(lockedPackages()).filter(
       ([, { resolved, link }]) =>
         link === true || (resolved !== undefined && !resolved.startsWith('https://registry.npmjs.org/')),
     )
     expect(elsewhere).toEqual([])
+  })
+
+  it('are locked for every platform, so that npm ci works on each', () => {
+    const locked = lockedPackages()
+    const names = new Set(Object.keys(locked).map((path) => path.replace(/^.*node_modules\//, '')))
+    const optional = Object.values(locked).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+    expect(optional.filter((name) => !names.has(name))).toEqual([])
   })
 })
 
