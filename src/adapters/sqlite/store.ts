@@ -200,11 +200,12 @@ export function openStore(file: string): Store {
   // A busy database means a second writer, which the lock of the directory rules out: fail at once.
   const db = new BetterSqlite3(file, { timeout: 0 })
   try {
-    db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
     // REPLACE would else delete rows without asking the triggers that keep them.
     db.pragma('recursive_triggers = ON')
+    // First of all that writes: a database that is not ours stays as it is.
     migrate(db)
+    db.pragma('journal_mode = WAL')
     db.pragma('foreign_keys = ON')
     return new Store(db)
   } catch (error) {

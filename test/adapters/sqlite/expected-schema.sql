@@ -1,0 +1,512 @@
+CREATE TABLE account (
+name TEXT PRIMARY KEY,
+debit INTEGER NOT NULL DEFAULT 0,
+credit INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE alert (
+key TEXT PRIMARY KEY,
+severity INTEGER NOT NULL,
+detail TEXT NOT NULL,
+opened_at INTEGER NOT NULL,
+last_at INTEGER NOT NULL,
+hits INTEGER NOT NULL DEFAULT 1,
+closed_at INTEGER
+) STRICT
+
+CREATE INDEX alert_gc ON alert(closed_at) WHERE closed_at IS NOT NULL
+
+CREATE TABLE blind (
+id INTEGER PRIMARY KEY,
+kind TEXT NOT NULL CHECK (kind IN ('down','relays','lightning')),
+from_at INTEGER NOT NULL,
+to_at INTEGER,
+CHECK (to_at >= from_at)
+) STRICT
+
+CREATE UNIQUE INDEX blind_one_open ON blind(kind) WHERE to_at IS NULL
+
+CREATE INDEX blind_past ON blind(to_at)
+
+CREATE TABLE delivery (
+ref TEXT NOT NULL,
+relay TEXT NOT NULL,
+rev INTEGER NOT NULL,
+at INTEGER NOT NULL,
+PRIMARY KEY (ref, relay)
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX delivery_gc ON delivery(at) WHERE rev = 0
+
+CREATE TRIGGER hold_decided_once BEFORE UPDATE OF decision, decided_at, decided_by, decided_why ON hold
+WHEN OLD.decision <> 'none'
+BEGIN SELECT RAISE(ABORT, 'a decision never changes'); END
+
+CREATE TRIGGER hold_final_once BEFORE UPDATE OF final ON hold
+WHEN OLD.final IS NOT NULL AND NEW.final IS NOT OLD.final
+BEGIN SELECT RAISE(ABORT, 'a final fact never changes'); END
+
+CREATE TRIGGER hold_kept BEFORE DELETE ON hold
+BEGIN SELECT RAISE(ABORT, 'holds are kept'); END
+
+CREATE TRIGGER hold_rank_rises BEFORE UPDATE OF rank ON hold
+WHEN NEW.rank < OLD.rank
+BEGIN SELECT RAISE(ABORT, 'rank only rises'); END
+
+CREATE TABLE hold (
+hash TEXT PRIMARY KEY,
+purpose TEXT NOT NULL CHECK (purpose IN ('escrow','taker_bond','maker_bond')),
+counter INTEGER NOT NULL UNIQUE,
+order_id TEXT NOT NULL REFERENCES orders(id),
+bond_id TEXT,
+epoch INTEGER NOT NULL DEFAULT 1,
+amount_msat INTEGER NOT NULL CHECK (amount_msat > 0),
+cltv_delta INTEGER NOT NULL,
+life_s INTEGER NOT NULL,
+expires_at INTEGER,
+memo TEXT NOT NULL,
+request TEXT,
+request_key TEXT,
+answer_by INTEGER,
+node_pubkey TEXT NOT NULL REFERENCES ln_node(node_pubkey),
+rank INTEGER NOT NULL DEFAULT 0 CHECK (rank BETWEEN 0 AND 3),
+final TEXT CHECK (final IN ('settled','canceled')),
+held_msat INTEGER,
+held_at INTEGER,
+min_htlc_height INTEGER,
+settle_index INTEGER,
+final_at INTEGER,
+htlc_resolved INTEGER NOT NULL DEFAULT 0,
+decision TEXT NOT NULL DEFAULT 'none' CHECK (decision IN ('none','settle','cancel')),
+decided_at INTEGER,
+decided_by TEXT,
+decided_why TEXT,
+version INTEGER NOT NULL DEFAULT 1,
+created_at INTEGER NOT NULL,
+CHECK ((final IS NULL) = (rank < 3)),
+CHECK ((purpose = 'escrow') = (bond_id IS NULL)),
+CHECK ((decision = 'none') = (decided_by IS NULL))
+) STRICT
+
+CREATE INDEX hold_answer ON hold(answer_by) WHERE answer_by IS NOT NULL
+
+CREATE INDEX hold_clock ON hold(min_htlc_height) WHERE final IS NULL AND rank = 2
+
+CREATE UNIQUE INDEX hold_epoch ON hold(order_id, purpose, COALESCE(bond_id, ''), epoch)
+
+CREATE INDEX hold_live ON hold(order_id) WHERE final IS NULL
+
+CREATE UNIQUE INDEX hold_one_escrow ON hold(order_id)
+WHERE purpose = 'escrow' AND decision <> 'cancel' AND (final IS NULL OR final = 'settled')
+
+CREATE INDEX hold_settled ON hold(settle_index) WHERE final = 'settled'
+
+CREATE VIEW hold_fate AS
+SELECT hash, order_id, bond_id, purpose,
+CASE WHEN final = 'settled' THEN 'taken'
+WHEN final = 'canceled' AND decision <> 'cancel' AND COALESCE(held_msat, 0) > 0 THEN 'lost'
+WHEN final = 'canceled' THEN 'returned'
+WHEN decision = 'settle' THEN 'taking'
+WHEN decision = 'cancel' THEN 'returning'
+WHEN rank = 2 THEN 'held' ELSE 'waiting' END AS fate
+FROM hold
+
+CREATE TABLE in_hand (
+outer_id TEXT PRIMARY KEY,
+exits INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE inbox (
+outer_id TEXT PRIMARY KEY,
+inner_id TEXT,
+sender TEXT,
+verdict TEXT NOT NULL CHECK (verdict IN ('effect','refused','repeat','dropped','failed','quarantined')),
+received_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX inbox_gc ON inbox(received_at)
+
+CREATE UNIQUE INDEX inbox_inner ON inbox(inner_id) WHERE inner_id IS NOT NULL
+
+CREATE TRIGGER ledger_balances AFTER INSERT ON ledger BEGIN
+INSERT INTO account(name, debit) VALUES (NEW.debit, NEW.msat) ON CONFLICT(name) DO UPDATE SET debit = account.debit + excluded.debit;
+INSERT INTO account(name, credit) VALUES (NEW.credit, NEW.msat) ON CONFLICT(name) DO UPDATE SET credit = account.credit + excluded.credit;
+END
+
+CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END
+
+CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END
+
+CREATE TABLE ledger (
+id TEXT PRIMARY KEY,
+debit TEXT NOT NULL,
+credit TEXT NOT NULL,
+msat INTEGER NOT NULL CHECK (msat > 0),
+cause TEXT NOT NULL,
+order_id TEXT,
+at INTEGER NOT NULL,
+CHECK (debit <> credit)
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX ledger_cause ON ledger(cause)
+
+CREATE TABLE ln_node (
+node_pubkey TEXT PRIMARY KEY,
+network TEXT NOT NULL DEFAULT 'mainnet',
+hi_settle_index INTEGER NOT NULL DEFAULT 0,
+conn_epoch INTEGER NOT NULL DEFAULT 0,
+verified_epoch INTEGER NOT NULL DEFAULT 0,
+last_alive_at INTEGER NOT NULL DEFAULT 0,
+halted INTEGER NOT NULL DEFAULT 0 CHECK (halted IN (0, 1)),
+halted_why TEXT,
+CHECK (verified_epoch <= conn_epoch),
+CHECK ((halted = 1) = (halted_why IS NOT NULL))
+) STRICT
+
+CREATE TRIGGER ln_op_done_stays BEFORE UPDATE OF state ON ln_op
+WHEN OLD.state IN ('done','refused','void') AND NEW.state <> OLD.state AND NOT (OLD.kind = 'hold_cancel' AND OLD.state = 'done')
+BEGIN SELECT RAISE(ABORT, 'a finished intent stays finished'); END
+
+CREATE TRIGGER ln_op_fits_decision BEFORE INSERT ON ln_op
+WHEN NEW.kind <> 'pay' AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.hash = NEW.hash AND h.decision =
+CASE NEW.kind WHEN 'hold_settle' THEN 'settle' WHEN 'hold_cancel' THEN 'cancel' ELSE 'none' END)
+BEGIN SELECT RAISE(ABORT, 'intent contradicts the decision'); END
+
+CREATE TRIGGER ln_op_kept BEFORE DELETE ON ln_op
+BEGIN SELECT RAISE(ABORT, 'intents are kept'); END
+
+CREATE TABLE ln_op (
+id TEXT PRIMARY KEY,
+kind TEXT NOT NULL CHECK (kind IN ('hold_create','hold_settle','hold_cancel','pay')),
+hash TEXT NOT NULL,
+obligation_id TEXT REFERENCES obligation(id),
+node_pubkey TEXT NOT NULL REFERENCES ln_node(node_pubkey),
+params TEXT NOT NULL,
+dest_pubkey TEXT,
+request_expires_at INTEGER,
+state TEXT NOT NULL DEFAULT 'planned' CHECK (state IN ('planned','dispatching','unknown','in_flight','done','refused','void')),
+attempt INTEGER NOT NULL DEFAULT 0,
+attempt_at INTEGER,
+unacked INTEGER NOT NULL DEFAULT 0,
+acked_attempt INTEGER NOT NULL DEFAULT 0,
+known INTEGER NOT NULL DEFAULT 0 CHECK (known IN (0, 1)),
+last_lost_at INTEGER,
+boot_id TEXT,
+conn INTEGER,
+lease_until INTEGER,
+next_at INTEGER NOT NULL,
+last_class TEXT,
+last_detail TEXT,
+result TEXT,
+version INTEGER NOT NULL DEFAULT 1,
+created_at INTEGER NOT NULL,
+CHECK ((kind = 'pay') = (obligation_id IS NOT NULL)),
+CHECK (kind <> 'pay' OR request_expires_at IS NOT NULL),
+CHECK (state <> 'dispatching' OR (boot_id IS NOT NULL AND lease_until IS NOT NULL AND conn IS NOT NULL))
+) STRICT
+
+CREATE INDEX ln_op_busy ON ln_op(dest_pubkey) WHERE kind = 'pay' AND state IN ('dispatching','unknown','in_flight')
+
+CREATE UNIQUE INDEX ln_op_create ON ln_op(hash) WHERE kind = 'hold_create'
+
+CREATE INDEX ln_op_due ON ln_op(next_at) WHERE state IN ('planned','dispatching','unknown','in_flight')
+
+CREATE INDEX ln_op_hash ON ln_op(hash)
+
+CREATE INDEX ln_op_lease ON ln_op(lease_until) WHERE state = 'dispatching'
+
+CREATE INDEX ln_op_obligation ON ln_op(obligation_id) WHERE obligation_id IS NOT NULL
+
+CREATE UNIQUE INDEX ln_op_one_ending ON ln_op(hash) WHERE kind IN ('hold_settle','hold_cancel') AND state NOT IN ('refused','void')
+
+CREATE UNIQUE INDEX ln_op_one_pay ON ln_op(obligation_id) WHERE kind = 'pay' AND state NOT IN ('refused','void')
+
+CREATE UNIQUE INDEX ln_op_pay_hash ON ln_op(hash) WHERE kind = 'pay' AND state <> 'void'
+
+CREATE TABLE meta (
+key TEXT PRIMARY KEY,
+value TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+
+CREATE TRIGGER obligation_anchor_once BEFORE UPDATE OF anchor_at, claim_until ON obligation
+WHEN OLD.anchor_at IS NOT NULL AND (NEW.anchor_at IS NOT OLD.anchor_at OR NEW.claim_until IS NOT OLD.claim_until)
+BEGIN SELECT RAISE(ABORT, 'an anchor never moves'); END
+
+CREATE TRIGGER obligation_frozen BEFORE UPDATE OF amount_msat, max_fee_msat, kind, funded_by, window_s ON obligation
+WHEN OLD.state <> 'blocked'
+BEGIN SELECT RAISE(ABORT, 'amounts are frozen once funded'); END
+
+CREATE TRIGGER obligation_kept BEFORE DELETE ON obligation
+BEGIN SELECT RAISE(ABORT, 'obligations are kept'); END
+
+CREATE TRIGGER obligation_paid_stays BEFORE UPDATE OF state ON obligation
+WHEN OLD.state = 'paid' AND NEW.state <> 'paid'
+BEGIN SELECT RAISE(ABORT, 'paid stays paid'); END
+
+CREATE TRIGGER obligation_payee_once BEFORE UPDATE OF payee ON obligation
+WHEN OLD.payee IS NOT NULL AND NEW.payee IS NOT OLD.payee
+BEGIN SELECT RAISE(ABORT, 'a payee never changes'); END
+
+CREATE TABLE obligation (
+id TEXT PRIMARY KEY,
+kind TEXT NOT NULL CHECK (kind IN ('buyer_payout','bond_payout','maker_refund','dev_fee','solver_reward',
+'overpayment','custody')),
+order_id TEXT NOT NULL REFERENCES orders(id),
+bond_id TEXT,
+payee TEXT,
+amount_msat INTEGER NOT NULL CHECK (amount_msat > 0),
+max_fee_msat INTEGER NOT NULL CHECK (max_fee_msat >= 0),
+state TEXT NOT NULL CHECK (state IN ('blocked','need_destination','ready','paid','forfeited','void','review')),
+review_why TEXT CHECK (review_why IN ('payee-exhausted','late-success','awaiting-verdict','operator-pays','conflict')),
+funded_by TEXT REFERENCES hold(hash),
+window_s INTEGER,
+anchor_at INTEGER,
+claim_until INTEGER,
+attempts_max INTEGER NOT NULL CHECK (attempts_max > 0),
+retry_s INTEGER NOT NULL CHECK (retry_s > 0),
+destination TEXT,
+destination_rev INTEGER NOT NULL DEFAULT 0,
+prompts INTEGER NOT NULL DEFAULT 0,
+last_prompt_at INTEGER,
+prompt_ok_at INTEGER,
+failures INTEGER NOT NULL DEFAULT 0,
+resolve_failures INTEGER NOT NULL DEFAULT 0,
+next_at INTEGER NOT NULL DEFAULT 0,
+paid_op TEXT,
+version INTEGER NOT NULL DEFAULT 1,
+created_at INTEGER NOT NULL,
+CHECK ((state = 'paid') = (paid_op IS NOT NULL)),
+CHECK ((state = 'review') = (review_why IS NOT NULL)),
+CHECK (state IN ('blocked','void') OR anchor_at IS NOT NULL),
+CHECK (payee IS NOT NULL OR state IN ('blocked','review','void')),
+CHECK (state <> 'ready' OR destination IS NOT NULL)
+) STRICT
+
+CREATE INDEX obligation_funds ON obligation(funded_by) WHERE funded_by IS NOT NULL
+
+CREATE INDEX obligation_open ON obligation(state) WHERE state NOT IN ('paid','forfeited','void')
+
+CREATE INDEX obligation_order ON obligation(order_id)
+
+CREATE VIEW obligation_now AS
+SELECT o.*, CASE WHEN o.state = 'ready' AND EXISTS (SELECT 1 FROM ln_op p WHERE p.obligation_id = o.id
+AND p.kind = 'pay' AND p.state IN ('dispatching','unknown','in_flight'))
+THEN 'paying' ELSE o.state END AS shown
+FROM obligation o
+
+CREATE TRIGGER ops_log_no_delete BEFORE DELETE ON ops_log BEGIN SELECT RAISE(ABORT, 'the operations log is append-only'); END
+
+CREATE TRIGGER ops_log_no_update BEFORE UPDATE ON ops_log BEGIN SELECT RAISE(ABORT, 'the operations log is append-only'); END
+
+CREATE TABLE ops_log (
+id INTEGER PRIMARY KEY,
+at INTEGER NOT NULL,
+who TEXT NOT NULL,
+what TEXT NOT NULL,
+detail TEXT NOT NULL
+) STRICT
+
+CREATE TRIGGER orders_kept BEFORE DELETE ON orders
+BEGIN SELECT RAISE(ABORT, 'orders are kept'); END
+
+CREATE TRIGGER orders_origin_stays BEFORE UPDATE OF id, kind, maker_identity, created_at, range_parent ON orders
+BEGIN SELECT RAISE(ABORT, 'the origin of an order never changes'); END
+
+CREATE TRIGGER orders_version_rises BEFORE UPDATE OF version ON orders
+WHEN NEW.version <= OLD.version
+BEGIN SELECT RAISE(ABORT, 'a version only rises'); END
+
+CREATE TABLE orders (
+id TEXT PRIMARY KEY,
+kind TEXT NOT NULL CHECK (kind IN ('buy','sell')),
+status TEXT NOT NULL CHECK (status IN ('waiting-maker-bond','pending','waiting-taker-bond','waiting-buyer-invoice',
+'waiting-payment','active','fiat-sent','dispute','settled-hold-invoice','success','canceled',
+'cooperatively-canceled','canceled-by-admin','expired')),
+phase TEXT NOT NULL DEFAULT 'steady' CHECK (phase IN
+('steady','opening','releasing','refunding','timing-out','resolving','review')),
+version INTEGER NOT NULL DEFAULT 1,
+
+maker_pubkey TEXT NOT NULL,
+maker_identity TEXT NOT NULL,
+maker_index INTEGER,
+taker_pubkey TEXT,
+taker_identity TEXT,
+taker_index INTEGER,
+
+fiat_code TEXT NOT NULL,
+fiat_amount INTEGER NOT NULL DEFAULT 0 CHECK (fiat_amount >= 0),
+min_amount INTEGER,
+max_amount INTEGER,
+payment_method TEXT NOT NULL,
+premium INTEGER NOT NULL DEFAULT 0,
+price_from_api INTEGER NOT NULL CHECK (price_from_api IN (0, 1)),
+amount_msat INTEGER NOT NULL DEFAULT 0 CHECK (amount_msat >= 0),
+fee_msat INTEGER NOT NULL DEFAULT 0 CHECK (fee_msat >= 0),
+dev_fee_msat INTEGER NOT NULL DEFAULT 0 CHECK (dev_fee_msat >= 0),
+
+maker_destination TEXT,
+buyer_destination TEXT,
+cancel_initiator TEXT CHECK (cancel_initiator IN ('buyer','seller')),
+next_trade_pubkey TEXT,
+next_trade_index INTEGER,
+range_parent TEXT REFERENCES orders(id),
+
+created_at INTEGER NOT NULL,
+expires_at INTEGER NOT NULL,
+taken_at INTEGER,
+duty_epoch INTEGER NOT NULL DEFAULT 0,
+duty_anchor_at INTEGER,
+duty_ok_at INTEGER,
+settled_at INTEGER,
+
+CHECK (CASE phase
+WHEN 'opening' THEN status IN ('waiting-maker-bond','pending','waiting-taker-bond','waiting-buyer-invoice')
+WHEN 'timing-out' THEN status IN ('waiting-buyer-invoice','waiting-payment')
+WHEN 'releasing' THEN status IN ('active','fiat-sent','dispute')
+WHEN 'resolving' THEN status IN ('active','fiat-sent','dispute')
+WHEN 'refunding' THEN status IN ('canceled','cooperatively-canceled','expired')
+ELSE 1 END),
+CHECK ((taker_pubkey IS NULL) = (taker_identity IS NULL)),
+CHECK (taker_pubkey <> maker_pubkey),
+CHECK (taker_index IS NULL OR taker_pubkey IS NOT NULL),
+CHECK (taker_pubkey IS NULL OR NOT (status = 'pending' AND phase = 'steady')),
+CHECK (taker_pubkey IS NOT NULL OR status NOT IN ('waiting-buyer-invoice','waiting-payment','active','fiat-sent',
+'dispute','settled-hold-invoice','success')),
+CHECK ((min_amount IS NULL) = (max_amount IS NULL)),
+CHECK (min_amount IS NULL OR 0 < min_amount AND min_amount <= max_amount),
+CHECK ((next_trade_pubkey IS NULL) = (next_trade_index IS NULL)),
+CHECK (duty_ok_at IS NULL OR duty_anchor_at IS NOT NULL),
+CHECK (range_parent <> id)
+) STRICT
+
+CREATE INDEX orders_book ON orders(expires_at) WHERE status = 'pending'
+
+CREATE INDEX orders_duty ON orders(duty_anchor_at) WHERE phase = 'steady'
+AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
+
+CREATE INDEX orders_moving ON orders(phase) WHERE phase <> 'steady'
+
+CREATE INDEX orders_open_maker_identity ON orders(maker_identity)
+WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+
+CREATE INDEX orders_open_maker_key ON orders(maker_pubkey)
+WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+
+CREATE INDEX orders_open_taker_identity ON orders(taker_identity)
+WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+
+CREATE INDEX orders_open_taker_key ON orders(taker_pubkey)
+WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+
+CREATE INDEX orders_parent ON orders(range_parent) WHERE range_parent IS NOT NULL
+
+CREATE TABLE outbox_msg (
+id INTEGER PRIMARY KEY,
+recipient TEXT NOT NULL,
+seq INTEGER NOT NULL,
+dedup_key TEXT NOT NULL UNIQUE,
+order_id TEXT,
+obligation_id TEXT,
+lane INTEGER NOT NULL,
+asks INTEGER NOT NULL DEFAULT 0,
+transport INTEGER NOT NULL,
+ev_created_at INTEGER NOT NULL,
+body TEXT NOT NULL,
+state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 3),
+first_ok_at INTEGER,
+tries INTEGER NOT NULL DEFAULT 0,
+next_at INTEGER NOT NULL,
+dead_why TEXT,
+created_at INTEGER NOT NULL,
+UNIQUE (recipient, seq),
+CHECK ((state = 3) = (dead_why IS NOT NULL))
+) STRICT
+
+CREATE INDEX outbox_due ON outbox_msg(lane, next_at) WHERE state < 2
+
+CREATE INDEX outbox_gc ON outbox_msg(created_at) WHERE state >= 2
+
+CREATE INDEX outbox_head ON outbox_msg(recipient, seq) WHERE state < 2
+
+CREATE TABLE outbox_pub (
+coord TEXT PRIMARY KEY,
+want_rev INTEGER NOT NULL,
+done_rev INTEGER NOT NULL DEFAULT 0,
+last_created_at INTEGER NOT NULL DEFAULT 0,
+stamped_rev INTEGER NOT NULL DEFAULT 0,
+body TEXT NOT NULL,
+tries INTEGER NOT NULL DEFAULT 0,
+next_at INTEGER NOT NULL,
+refresh_at INTEGER
+) STRICT
+
+CREATE INDEX outbox_pub_due ON outbox_pub(next_at) WHERE want_rev > done_rev
+
+CREATE INDEX outbox_pub_refresh ON outbox_pub(refresh_at) WHERE refresh_at IS NOT NULL
+
+CREATE TABLE outbox_seq (
+recipient TEXT PRIMARY KEY,
+n INTEGER NOT NULL DEFAULT 0,
+last_created_at INTEGER NOT NULL DEFAULT 0,
+transport INTEGER,
+transport_at INTEGER NOT NULL DEFAULT 0,
+touched_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX outbox_seq_gc ON outbox_seq(touched_at)
+
+CREATE TABLE payout_hash (
+hash TEXT PRIMARY KEY,
+owner TEXT NOT NULL,
+payee TEXT NOT NULL,
+admitted_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE price (
+currency TEXT PRIMARY KEY,
+value REAL NOT NULL CHECK (value > 0),
+as_of INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE process (
+id INTEGER PRIMARY KEY CHECK (id = 1),
+boot_id TEXT NOT NULL,
+pid INTEGER NOT NULL,
+started_at INTEGER NOT NULL,
+alive_at INTEGER NOT NULL,
+clean INTEGER NOT NULL DEFAULT 0 CHECK (clean IN (0, 1))
+) STRICT
+
+CREATE TABLE relay (
+url TEXT PRIMARY KEY,
+configured INTEGER NOT NULL DEFAULT 1,
+cursor INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE request (
+key TEXT PRIMARY KEY,
+order_id TEXT NOT NULL REFERENCES orders(id),
+order_version INTEGER,
+answer_msg INTEGER REFERENCES outbox_msg(id),
+created_at INTEGER NOT NULL,
+CHECK ((order_version IS NULL) = (answer_msg IS NULL))
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX request_answer_msg ON request(answer_msg) WHERE answer_msg IS NOT NULL
+
+CREATE INDEX request_gc ON request(created_at)
+
+CREATE TRIGGER users_index_rises BEFORE UPDATE OF last_trade_index ON users
+WHEN NEW.last_trade_index < OLD.last_trade_index
+BEGIN SELECT RAISE(ABORT, 'a trade index is never lowered'); END
+
+CREATE TABLE users (
+identity TEXT PRIMARY KEY,
+last_trade_index INTEGER NOT NULL DEFAULT 0 CHECK (last_trade_index >= 0),
+total_reviews INTEGER NOT NULL DEFAULT 0,
+total_rating REAL NOT NULL DEFAULT 0,
+last_rating INTEGER NOT NULL DEFAULT 0,
+min_rating INTEGER NOT NULL DEFAULT 0,
+max_rating INTEGER NOT NULL DEFAULT 0,
+created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
