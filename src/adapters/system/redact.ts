@@ -11,7 +11,7 @@ const SECRET_TEXT = new RegExp(
     String.raw`\bnsec1[a-z0-9]{20,}`,
     String.raw`\b[xyztuv]prv[a-z0-9]{50,}`,
     String.raw`(?<=:\/\/)[^/@\s]+(?=@)`,
-    String.raw`(?<=(?:preimage|secret|macaroon|seed|key)\W{1,4})[0-9a-f]{32,}`,
+    String.raw`(?<=(?:preimage|secret|macaroon|seed|(?:private|secret).key)\W{1,4})[0-9a-f]{32,}`,
   ].join('|'),
   'gi',
 )

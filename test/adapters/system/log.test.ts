@@ -144,6 +144,11 @@ describe('the log still shows', () => {
     expect(lineOf(fields)).toMatchObject(fields)
   })
 
+  it('public keys and hashes that a text names', () => {
+    expect(lineOf({}, `pubkey ${PREIMAGE} key: ${PREIMAGE} hash=${PREIMAGE}`)['event']).toContain(`pubkey ${PREIMAGE}`)
+    expect(lineOf({}, `key: ${PREIMAGE}`)['event']).toBe(`key: ${PREIMAGE}`)
+  })
+
   it('flags and numbers about a secret', () => {
     expect(lineOf({ hasPreimage: true, seed: 7, token: null })).toMatchObject({
       hasPreimage: true,
