@@ -9,6 +9,7 @@ const STEPS: readonly { readonly name: string; readonly command: readonly [strin
   { name: 'promises and switches', command: ['oxlint', '--type-aware', '--deny-warnings', '.'] },
   { name: 'types (TypeScript 7)', command: ['tsc', '-p', '.'] },
   { name: 'types (TypeScript 6)', command: ['tsc6', '-p', '.'] },
+  { name: 'types (package)', command: ['tsc', '-p', 'tsconfig.build.json', '--noEmit'] },
   { name: 'boundaries', command: ['tsx', 'scripts/boundaries.ts'] },
   { name: 'unused', command: ['knip'] },
   { name: 'generated docs', command: ['tsx', 'scripts/generate-docs.ts'] },
