@@ -1,8 +1,8 @@
 /** What every implementation of the port `Relays` must do, whatever carries its frames. */
 import { finalizeEvent, getPublicKey } from 'nostr-tools/pure'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { EventTemplate, NostrEvent } from '../../src/core/protocol.ts'
 import type { NostrRelays } from '../../src/adapters/nostr/nostr-relays.ts'
+import type { EventTemplate, NostrEvent } from '../../src/core/protocol.ts'
 import type { Page, RelayFilter } from '../../src/ports/relays.ts'
 import type { ControlledRelay } from '../../src/sandbox/relay/controlled-relay.ts'
 import type { ConnectOptions, RelayWorld } from './relays-world.ts'

@@ -15,7 +15,7 @@ import { SeenEvents } from './seen-events.ts'
 import type { OpenSocket } from './socket.ts'
 import { openWebSocket } from './web-socket.ts'
 
-export const RELAY_TIMING: RelayTiming = {
+const RELAY_TIMING: RelayTiming = {
   connectMs: 10_000,
   settleMs: 5_000,
   pingMs: 30_000,

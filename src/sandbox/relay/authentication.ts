@@ -21,11 +21,11 @@ export function refusalOf(
   asked: { readonly rule: AuthRule | null; readonly challenge: string; readonly address: string },
   nowS: number,
 ): string | null {
-  const valueOf = (name: string): string => event.tags.find(([tag]) => tag === name)?.[1] ?? ''
+  const tagOf = (name: string): string => event.tags.find(([tag]) => tag === name)?.[1] ?? ''
   if (event.kind !== KIND) return 'invalid: wrong kind'
   if (Math.abs(event.created_at - nowS) > MAX_AGE_S) return 'invalid: created_at too far from now'
-  if (valueOf('challenge') !== asked.challenge) return 'invalid: wrong challenge'
-  const relay = normalizeRelayUrl(valueOf('relay'))
+  if (tagOf('challenge') !== asked.challenge) return 'invalid: wrong challenge'
+  const relay = normalizeRelayUrl(tagOf('relay'))
   const address = normalizeRelayUrl(asked.address)
   if (!relay.ok || !address.ok || relay.value !== address.value) return 'invalid: wrong relay'
   return asked.rule?.isAllowed?.(event.pubkey) === false ? 'restricted: not on the list' : null

@@ -22,7 +22,7 @@ export type RelayLimits = {
   maxStored: number
 }
 
-export const RELAY_CORE_LIMITS: RelayLimits = {
+const RELAY_CORE_LIMITS: RelayLimits = {
   maxLimit: 500,
   maxSubscriptions: 300,
   maxFilters: 20,

@@ -1,0 +1,7 @@
+import { expect, it } from 'vitest'
+import { SeenEvents } from '../../../src/adapters/nostr/seen-events.ts'
+
+it('a bounded memory forgets what it did not meet for longest', () => {
+  const seen = new SeenEvents(2)
+  expect(['a', 'b', 'a', 'c', 'a', 'b'].map((key) => seen.add(key))).toEqual([true, true, false, true, false, true])
+})
