@@ -21,7 +21,11 @@ const LONG_FILE_LINES = 400
 /** Runs one command of the project; prints its output only when it failed. */
 function passes(name: string, [tool, ...rest]: readonly [string, ...string[]]): boolean {
   const startedMs = Date.now()
-  const run = spawnSync(join(PROJECT, 'node_modules/.bin', tool), rest, { cwd: PROJECT, encoding: 'utf8' })
+  const run = spawnSync(join(PROJECT, 'node_modules/.bin', tool), rest, {
+    cwd: PROJECT,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  })
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1)
   const passed = run.status === 0
   console.log(`${passed ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`)
