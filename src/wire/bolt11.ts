@@ -2,13 +2,10 @@
  * Lightning invoices as text (BOLT 11). Reads what LND would accept for a payment and refuses the rest, ambiguity
  * included: an invoice that two readers could understand differently must not decide where sats go.
  */
-import { getPublicKey, recoverPublicKey, sign, verify } from '@noble/secp256k1'
+import { recoverPublicKey, verify } from '@noble/secp256k1'
 import { bech32 } from '@scure/base'
-import { assert } from '../core/assert.ts'
 import { MSAT_MAX, type Msat, msat } from '../core/money.ts'
 import { err, ok, type Result } from '../core/result.ts'
-// For its effect: it gives noble the hash functions that signing needs.
-import './curves.ts'
 import { bytesToHex, hexToBytes, sha256 } from './hex.ts'
 
 const PREFIXES = { bc: 'mainnet', tb: 'testnet', tbs: 'signet', bcrt: 'regtest', sb: 'simnet' } as const
@@ -129,7 +126,7 @@ function readFields(words: Words): readonly (readonly [type: number, data: Words
   return fields
 }
 
-/** Fields of these types carry one value of a fixed length and are skipped when they have another (BOLT 11). */
+/** Fields of these types have a fixed length and are skipped, as by LND, when they have another. */
 const FIXED_WORDS: ReadonlyMap<number, number> = new Map([
   [TYPE.hash, 52],
   [TYPE.secret, 52],
@@ -280,11 +277,14 @@ export function readBolt11(text: string): Result<UnprovenBolt11, string> {
   }
 }
 
-/** Who signed: the named node when there is one (BOLT 11), else the node that the signature gives away. */
+/**
+ * Who signed: the named node when there is one, which must sign with a low S, else the node that the signature gives
+ * away, with any S (BOLT 11).
+ */
 function signer({ namedPayee, digest, signature, recovery }: UnprovenBolt11): string | null {
   try {
     if (namedPayee !== null) {
-      const holds = verify(signature, digest, hexToBytes(namedPayee), { prehash: false, lowS: false })
+      const holds = verify(signature, digest, hexToBytes(namedPayee), { prehash: false })
       return holds ? namedPayee : null
     }
     const recoverable = Uint8Array.of(recovery, ...signature)
@@ -305,77 +305,4 @@ export function decodeBolt11(text: string): Result<Bolt11, string> {
   if (payee === null) return err('signature does not hold')
   const { namedPayee: _named, digest: _digest, signature: _signature, recovery: _recovery, ...facts } = unproven.value
   return ok({ ...facts, payee })
-}
-
-/** What an invoice of ours says. */
-export type Bolt11Plan = {
-  readonly network: InvoiceNetwork
-  /** payment hash, hex */
-  readonly hash: string
-  /** null: the payer chooses */
-  readonly amountMsat: Msat | null
-  readonly createdAtS: number
-  readonly expiryS: number
-  readonly minFinalCltv: number
-  /** hex; null leaves it out, as no wallet of today does */
-  readonly paymentSecret: string | null
-  readonly description: string | { readonly hash: string }
-  /** feature bits to set */
-  readonly features: readonly number[]
-  /** names the payee in a field of its own instead of leaving it to recovery */
-  readonly namesPayee?: boolean
-}
-
-function amountText(amountMsat: Msat): string {
-  const amount = BigInt(amountMsat)
-  for (const [unit, size] of Object.entries(MSAT_OF_UNIT)) if (amount % size === 0n) return `${amount / size}${unit}`
-  return `${amount * 10n}p`
-}
-
-function numberToWords(value: number): number[] {
-  const words: number[] = []
-  for (let rest = value; rest > 0; rest = Math.floor(rest / 32)) words.unshift(rest % 32)
-  return words
-}
-
-function featureWords(bits: readonly number[]): number[] {
-  const words = new Array<number>(Math.floor(Math.max(-1, ...bits) / 5) + 1).fill(0)
-  for (const bit of bits) {
-    const index = words.length - 1 - Math.floor(bit / 5)
-    words[index] = (words[index] ?? 0) | (1 << (bit % 5))
-  }
-  return words
-}
-
-function fieldWords(type: number, data: readonly number[]): number[] {
-  assert(data.length < 1024, 'a field of an invoice is too long')
-  return [type, data.length >> 5, data.length & 31, ...data]
-}
-
-/** Writes and signs an invoice (for a simulated node and for tests). The same input gives the same text. */
-export function signBolt11(plan: Bolt11Plan, payeeSecretKey: Uint8Array): string {
-  const chain = Object.entries(PREFIXES).find(([, network]) => network === plan.network)?.[0]
-  assert(chain !== undefined, `unknown network ${plan.network}`)
-  const prefix = `ln${chain}${plan.amountMsat === null ? '' : amountText(plan.amountMsat)}`
-  const fields: (readonly [type: number, data: readonly number[]])[] = [
-    [TYPE.hash, bech32.toWords(hexToBytes(plan.hash))],
-    typeof plan.description === 'string'
-      ? [TYPE.description, bech32.toWords(Buffer.from(plan.description))]
-      : [TYPE.descriptionHash, bech32.toWords(hexToBytes(plan.description.hash))],
-    [TYPE.expiry, numberToWords(plan.expiryS)],
-    [TYPE.minFinalCltv, numberToWords(plan.minFinalCltv)],
-  ]
-  if (plan.paymentSecret !== null) fields.push([TYPE.secret, bech32.toWords(hexToBytes(plan.paymentSecret))])
-  if (plan.features.length > 0) fields.push([TYPE.features, featureWords(plan.features)])
-  if (plan.namesPayee) fields.push([TYPE.payee, bech32.toWords(getPublicKey(payeeSecretKey))])
-  const timestamp = numberToWords(plan.createdAtS)
-  const data = [
-    ...new Array<number>(TIMESTAMP_WORDS - timestamp.length).fill(0),
-    ...timestamp,
-    ...fields.flatMap(([type, field]) => fieldWords(type, field)),
-  ]
-  const digest = sha256(Buffer.concat([Buffer.from(prefix), signedBytes(data)]))
-  const recoverable = sign(digest, payeeSecretKey, { prehash: false, format: 'recovered' })
-  const signature = Uint8Array.of(...recoverable.subarray(1), recoverable[0] ?? 0)
-  return bech32.encode(prefix, [...data, ...bech32.toWords(signature)], false)
 }
