@@ -5,11 +5,11 @@ import { Channel } from './channel.ts'
 import { classify, explain, type Meaning } from './classification.ts'
 import type { LndTarget } from './config.ts'
 import type { Evidence } from './evidence.ts'
+import { knock } from './knock.ts'
 import type { RpcMessages } from './messages.ts'
 import { RPC_NAMES, RPCS, type RpcName, rpcUri } from './rpcs.ts'
+import type { LndTimings } from './timings.ts'
 
-/** How long a stream may stay silent before the check gives up. */
-const PROBE_MS = 10_000
 /** No hash has this length, so LND refuses it before it looks for anything. */
 const NO_HASH = new Uint8Array()
 /** CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE */
@@ -65,12 +65,14 @@ const PROBES: { readonly [N in RpcName]: () => RpcMessages[N]['request'] } = {
  * Calls a harmless instance of every RPC. LND checks the macaroon before it looks at the request, so any answer but its
  * refusal proves the right. `ok: false` when LND could not be asked. Repeat: safe, nothing is changed.
  */
-export async function probeAccess(target: LndTarget): Promise<Lookup<AccessReport>> {
-  const channel = new Channel(target, () => {})
+export async function probeAccess(target: LndTarget, timings: LndTimings): Promise<Lookup<AccessReport>> {
+  const closedDoor = await knock(target, timings.knockMs)
+  if (closedDoor !== null) return { ok: false, detail: closedDoor }
+  const channel = new Channel(target, timings, () => {})
   try {
     const missing: { uri: string; detail: string }[] = []
     for (const name of RPC_NAMES) {
-      const evidence = await probe(channel, name)
+      const evidence = await probe(channel, name, timings.readMs)
       if (evidence === null) continue
       const meaning = classify(name === 'lookupHtlcResolution' ? 'lookup-resolution' : 'read', evidence)
       const detail = explain(meaning, evidence)
@@ -84,7 +86,7 @@ export async function probeAccess(target: LndTarget): Promise<Lookup<AccessRepor
 }
 
 /** Null: LND answered what was asked. A stream is over with its first message. */
-async function probe<N extends RpcName>(channel: Channel, name: N): Promise<Evidence | null> {
+async function probe<N extends RpcName>(channel: Channel, name: N, withinMs: number): Promise<Evidence | null> {
   const request: RpcMessages[N]['request'] = PROBES[name]()
   if (RPCS[name].kind === 'unary') {
     const answer = await channel.unary(name, request)
@@ -101,7 +103,7 @@ async function probe<N extends RpcName>(channel: Channel, name: N): Promise<Evid
         },
         onEnd: resolve,
       },
-      PROBE_MS,
+      withinMs,
     )
   })
 }

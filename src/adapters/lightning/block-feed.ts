@@ -1,36 +1,34 @@
-import { err, ok, type Result } from '../../core/result.ts'
-import type { Watch } from '../../ports/lightning.ts'
-import type { Clock } from '../../ports/system.ts'
+import type { Lookup, Watch } from '../../ports/lightning.ts'
 import type { Channel } from './channel.ts'
+import { classify, explain } from './classification.ts'
 import { describeEvidence, type Evidence } from './evidence.ts'
 import { rpcUri } from './rpcs.ts'
+import { noAnswer } from './verbs/answer.ts'
 
 /**
  * LND's block stream, open for as long as its channel lives. LND refuses keepalive pings on a connection without a stream,
  * so each channel has one; when it ends, the channel is closed, for LND ends it only when it stops (money-path.md 1.12).
  */
 export class BlockFeed {
-  /** The tip, or why there is none within the time. */
-  readonly opened: Promise<Result<number, Evidence>>
+  /** The tip, or why there is none. */
+  readonly opened: Promise<Lookup<number>>
   readonly #listeners = new Set<(height: number) => void>()
   #height: number | null = null
 
-  constructor(channel: Channel, clock: Clock, firstWithinMs: number) {
+  constructor(channel: Channel) {
     this.opened = new Promise((resolve) => {
-      const late = { kind: 'other', uri: rpcUri('blocks'), details: `no block within ${firstWithinMs} ms` } as const
-      const forget = clock.after(firstWithinMs, () => resolve(err(late)))
+      const failed = (evidence: Evidence) => resolve(noAnswer(explain(classify('read', evidence), evidence)))
+      const without = (details: string): Evidence => ({ kind: 'other', uri: rpcUri('blocks'), details })
       channel.stream(
         'blocks',
         {},
         {
           onMessage: ({ height }) => {
-            forget()
-            resolve(ok(height))
+            resolve({ ok: true, value: height })
             this.#announce(height)
           },
           onEnd: (evidence) => {
-            forget()
-            resolve(err(evidence ?? { ...late, details: 'LND ended the block stream' }))
+            failed(evidence ?? without('LND ended the block stream'))
             channel.close(`LND ended the block stream${evidence === null ? '' : ` (${describeEvidence(evidence)})`}`)
           },
         },

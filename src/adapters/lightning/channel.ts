@@ -6,14 +6,13 @@ import { type Evidence, evidenceOf } from './evidence.ts'
 import type { RpcMessages } from './messages.ts'
 import { methodOf } from './protos.ts'
 import { RPCS, type RpcName, rpcUri } from './rpcs.ts'
+import type { LndTimings } from './timings.ts'
 
 /** LND's own limit of a message. */
 const MESSAGE_BYTES_MAX = 400 * 1024 * 1024
 
 /** money-path.md 1.12 */
 const CHANNEL_OPTIONS: ChannelOptions = {
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
   'grpc.initial_reconnect_backoff_ms': 1_000,
   'grpc.enable_retries': 0,
   'grpc.use_local_subchannel_pool': 1,
@@ -30,18 +29,22 @@ export class Channel {
   readonly #client: Client
   readonly #metadata = new Metadata()
   readonly #running = new Set<{ cancel(): void }>()
+  readonly #timings: LndTimings
   readonly #onLost: (reason: string) => void
   #state: 'opening' | 'ready' | 'closed' = 'opening'
   #reason = ''
 
   /** Dials with the first call. `onLost` is called once, when the channel is closed for whatever reason. */
-  constructor(target: LndTarget, onLost: (reason: string) => void) {
+  constructor(target: LndTarget, timings: LndTimings, onLost: (reason: string) => void) {
     const pem = target.certPem
     this.#client = new Client(target.socket, credentials.createSsl(pem === null ? null : Buffer.from(pem, 'utf8')), {
       ...CHANNEL_OPTIONS,
+      'grpc.keepalive_time_ms': timings.keepaliveMs,
+      'grpc.keepalive_timeout_ms': timings.keepaliveAnswerMs,
       ...(target.serverName === null ? {} : { 'grpc.ssl_target_name_override': target.serverName }),
     })
     this.#metadata.set('macaroon', target.macaroonHex)
+    this.#timings = timings
     this.#onLost = onLost
   }
 
@@ -91,7 +94,7 @@ export class Channel {
           method.responseDeserialize,
           request,
           this.#metadata,
-          deadlineIn(RPCS[name].deadlineMs),
+          deadlineIn(this.#deadlineMs(name)),
           (error, response) => {
             this.#running.delete(call)
             if (error !== null) resolve(err(evidenceOf(uri, error)))
@@ -114,7 +117,7 @@ export class Channel {
     name: N,
     request: RpcMessages[N]['request'],
     listener: StreamListener<RpcMessages[N]['response']>,
-    deadlineMs: number | null = RPCS[name].deadlineMs,
+    deadlineMs: number | null = this.#deadlineMs(name),
   ): OpenStream {
     const uri = rpcUri(name)
     let over = false
@@ -167,6 +170,11 @@ export class Channel {
     } catch (error) {
       return endSoon(evidenceOf(uri, error))
     }
+  }
+
+  #deadlineMs(name: RpcName): number | null {
+    const { deadline } = RPCS[name]
+    return deadline === null ? null : this.#timings[deadline]
   }
 
   #leftReady(): boolean {

@@ -1,38 +1,30 @@
-import type { HoldPlan, LightningConnection, Lookup, PayPlan } from '../../ports/lightning.ts'
+import type { LightningConnection, Lookup } from '../../ports/lightning.ts'
 import type { Clock } from '../../ports/system.ts'
 import { BlockFeed } from './block-feed.ts'
 import type { Calls } from './calls.ts'
 import { Channel } from './channel.ts'
-import { classify, explain } from './classification.ts'
 import type { LndTarget } from './config.ts'
+import { knock } from './knock.ts'
 import { RPCS } from './rpcs.ts'
+import type { LndTimings } from './timings.ts'
 import { noAnswer } from './verbs/answer.ts'
-import { cancelHold } from './verbs/cancel-hold.ts'
-import { createHold } from './verbs/create-hold.ts'
-import { htlcsResolved } from './verbs/htlcs-resolved.ts'
-import { listHolds } from './verbs/list-holds.ts'
-import { listPayments } from './verbs/list-payments.ts'
-import { lookupHold } from './verbs/lookup-hold.ts'
-import { lookupPayment } from './verbs/lookup-payment.ts'
 import { nodeInfo } from './verbs/node-info.ts'
-import { type PayTimings, pay } from './verbs/pay.ts'
-import { settleHold } from './verbs/settle-hold.ts'
-import { watchHold } from './verbs/watch-hold.ts'
+import { verbsOver } from './verbs/verbs.ts'
 
 /** What a connection takes from its surroundings. */
 export type LndSurroundings = {
   readonly clock: Clock
-  readonly payTimings: PayTimings
+  readonly timings: LndTimings
 }
-
-/** All of opening; the reads inside have the same limit of their own. */
-const OPEN_MS = 10_000
 
 /**
  * Opens a connection of two channels, one for payments and one for the rest, and proves that both answer. When either
  * breaks, both are closed, `lost` settles, and everything after it is refused with class S.
  */
 export async function openConnection(target: LndTarget, around: LndSurroundings): Promise<Lookup<LightningConnection>> {
+  const closedDoor = await knock(target, around.timings.knockMs)
+  if (closedDoor !== null) return noAnswer(closedDoor)
+
   let settleLost: (reason: string) => void = () => {}
   const lost = new Promise<string>((resolve) => {
     settleLost = resolve
@@ -42,8 +34,8 @@ export async function openConnection(target: LndTarget, around: LndSurroundings)
     payments.close(reason)
     settleLost(reason)
   }
-  const main = new Channel(target, close)
-  const payments = new Channel(target, close)
+  const main = new Channel(target, around.timings, close)
+  const payments = new Channel(target, around.timings, close)
   const calls: Calls = {
     unary: (name, request) => (RPCS[name].channel === 'main' ? main : payments).unary(name, request),
     stream: (name, request, listener) =>
@@ -51,17 +43,12 @@ export async function openConnection(target: LndTarget, around: LndSurroundings)
     isLost: () => main.isLost() || payments.isLost(),
   }
 
-  const blocks = new BlockFeed(main, around.clock, OPEN_MS)
-  const paymentBlocks = new BlockFeed(payments, around.clock, OPEN_MS)
-  const [info, ...feeds] = await Promise.all([nodeInfo(calls), blocks.opened, paymentBlocks.opened])
-  const silent = feeds.find((feed) => !feed.ok)
-  if (silent !== undefined && !silent.ok) {
+  const blocks = new BlockFeed(main)
+  const paymentBlocks = new BlockFeed(payments)
+  const failure = await firstFailure([nodeInfo(calls), blocks.opened, paymentBlocks.opened], around)
+  if (failure !== null) {
     close('it could not be opened')
-    return noAnswer(explain(classify('read', silent.error), silent.error))
-  }
-  if (!info.ok) {
-    close('it could not be opened')
-    return info
+    return noAnswer(failure)
   }
   main.guard()
   payments.guard()
@@ -71,19 +58,25 @@ export async function openConnection(target: LndTarget, around: LndSurroundings)
     ok: true,
     value: {
       lost,
-      nodeInfo: () => nodeInfo(calls),
-      createHold: (plan: HoldPlan) => createHold(calls, around.clock.nowMs(), plan),
-      settleHold: (preimage) => settleHold(calls, preimage),
-      cancelHold: (hash) => cancelHold(calls, hash),
-      lookupHold: (hash) => lookupHold(calls, hash),
-      listHolds: (query) => listHolds(calls, query),
-      watchHold: (hash, onFact) => watchHold(calls, hash, onFact),
-      pay: (plan: PayPlan, startedAtMs, onAck) => pay(calls, around.clock, around.payTimings, plan, startedAtMs, onAck),
-      lookupPayment: (hash) => lookupPayment(calls, hash),
-      listPayments: (createdSinceS) => listPayments(calls, createdSinceS),
+      ...verbsOver(calls, around.clock, around.timings),
       watchBlocks: (onHeight) => blocks.watch(onHeight),
-      htlcsResolved: (hash) => htlcsResolved(calls, hash),
       close: () => close('it was closed'),
     },
   }
+}
+
+/** Why opening failed, as soon as that is known; null when all reads have answered in time. */
+function firstFailure(
+  reads: readonly Promise<Lookup<unknown>>[],
+  { clock, timings: { openMs } }: LndSurroundings,
+): Promise<string | null> {
+  return new Promise((resolve) => {
+    const forget = clock.after(openMs, () => resolve(`LND did not answer within ${openMs} ms`))
+    const finish = (failure: string | null) => {
+      forget()
+      resolve(failure)
+    }
+    for (const read of reads) void read.then((answer) => (answer.ok ? undefined : finish(answer.detail)))
+    void Promise.all(reads).then((answers) => (answers.every(({ ok }) => ok) ? finish(null) : undefined))
+  })
 }

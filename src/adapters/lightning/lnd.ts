@@ -4,7 +4,7 @@ import type { Clock } from '../../ports/system.ts'
 import { type AccessReport, probeAccess } from './access.ts'
 import { type LndConfig, lndTarget } from './config.ts'
 import { openConnection } from './connection.ts'
-import { PAY_TIMINGS, type PayTimings } from './verbs/pay.ts'
+import { LND_TIMINGS, type LndTimings } from './timings.ts'
 
 /** The Lightning port on an LND node. */
 export type Lnd = Lightning & {
@@ -15,13 +15,13 @@ export type Lnd = Lightning & {
 /** Prepares the adapter; nothing is dialled yet. The error names the value of the configuration that is wrong. */
 export function createLnd(
   config: LndConfig,
-  around: { readonly clock: Clock; readonly payTimings?: PayTimings },
+  around: { readonly clock: Clock; readonly timings?: Partial<LndTimings> },
 ): Result<Lnd, string> {
   const target = lndTarget(config)
   if (!target.ok) return target
-  const surroundings = { clock: around.clock, payTimings: around.payTimings ?? PAY_TIMINGS }
+  const surroundings = { clock: around.clock, timings: { ...LND_TIMINGS, ...around.timings } }
   return ok({
     connect: () => openConnection(target.value, surroundings),
-    checkAccess: () => probeAccess(target.value),
+    checkAccess: () => probeAccess(target.value, surroundings.timings),
   })
 }

@@ -2,21 +2,16 @@
  * Every RPC of LND that fianza calls: this list is the adapter's surface and its macaroon (money-path.md 1.11, 1.12).
  */
 
-/** Reads answer from LND's memory or store: ten seconds are generous. */
-const READ_MS = 10_000
-/** Effects may wait for LND's registry lock and its disk. */
-const EFFECT_MS = 30_000
-
 /**
  * `channel`: payments and their look-ups travel on a connection of their own, so that an answered look-up proves that an
- * earlier payment request was read (money-path.md 3.6). `deadlineMs`: null for streams that stay open.
+ * earlier payment request was read (money-path.md 3.6). `deadline` names a duration of `timings.ts`; streams that stay open have none.
  */
 export type RpcSpec = {
   readonly service: string
   readonly method: string
   readonly kind: 'unary' | 'stream'
   readonly channel: 'main' | 'payments'
-  readonly deadlineMs: number | null
+  readonly deadline: 'readMs' | 'effectMs' | null
 }
 
 const lightning = (method: string): RpcSpec => ({
@@ -24,23 +19,23 @@ const lightning = (method: string): RpcSpec => ({
   method,
   kind: 'unary',
   channel: 'main',
-  deadlineMs: READ_MS,
+  deadline: 'readMs',
 })
 
-const invoices = (method: string, kind: RpcSpec['kind'], deadlineMs: number | null): RpcSpec => ({
+const invoices = (method: string, kind: RpcSpec['kind'], deadline: RpcSpec['deadline']): RpcSpec => ({
   service: 'invoicesrpc.Invoices',
   method,
   kind,
   channel: 'main',
-  deadlineMs,
+  deadline,
 })
 
-const router = (method: string, deadlineMs: number | null): RpcSpec => ({
+const router = (method: string, deadline: RpcSpec['deadline']): RpcSpec => ({
   service: 'routerrpc.Router',
   method,
   kind: 'stream',
   channel: 'payments',
-  deadlineMs,
+  deadline,
 })
 
 export const RPCS = {
@@ -49,19 +44,19 @@ export const RPCS = {
   listInvoices: lightning('ListInvoices'),
   listPayments: lightning('ListPayments'),
   lookupHtlcResolution: lightning('LookupHtlcResolution'),
-  addHoldInvoice: invoices('AddHoldInvoice', 'unary', EFFECT_MS),
-  settleInvoice: invoices('SettleInvoice', 'unary', EFFECT_MS),
-  cancelInvoice: invoices('CancelInvoice', 'unary', EFFECT_MS),
+  addHoldInvoice: invoices('AddHoldInvoice', 'unary', 'effectMs'),
+  settleInvoice: invoices('SettleInvoice', 'unary', 'effectMs'),
+  cancelInvoice: invoices('CancelInvoice', 'unary', 'effectMs'),
   subscribeSingleInvoice: invoices('SubscribeSingleInvoice', 'stream', null),
   /** without a deadline of gRPC's: the verb watches it, and LND pays on when the watch ends */
   sendPayment: router('SendPaymentV2', null),
-  trackPayment: router('TrackPaymentV2', READ_MS),
+  trackPayment: router('TrackPaymentV2', 'readMs'),
   blocks: {
     service: 'chainrpc.ChainNotifier',
     method: 'RegisterBlockEpochNtfn',
     kind: 'stream',
     channel: 'main',
-    deadlineMs: null,
+    deadline: null,
   },
 } as const satisfies Record<string, RpcSpec>
 

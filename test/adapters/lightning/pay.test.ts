@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import type { PaymentMessage } from '../../../src/adapters/lightning/messages.ts'
+import { LND_TIMINGS } from '../../../src/adapters/lightning/timings.ts'
 import { listPayments } from '../../../src/adapters/lightning/verbs/list-payments.ts'
 import { lookupPayment } from '../../../src/adapters/lightning/verbs/lookup-payment.ts'
-import { PAY_TIMINGS, pay } from '../../../src/adapters/lightning/verbs/pay.ts'
+import { pay } from '../../../src/adapters/lightning/verbs/pay.ts'
 import { msat } from '../../../src/core/money.ts'
 import type { PayPlan } from '../../../src/ports/lightning.ts'
 import type { Clock } from '../../../src/ports/system.ts'
 import {
   answers,
-  fails,
   failed,
+  fails,
   HASH,
   PREIMAGE,
   paymentMessage,
@@ -62,7 +63,7 @@ function handClock(): Clock & { ring(): void } {
 async function paying(send: Steps, track: Steps, over: Partial<PayPlan> = {}) {
   const calls = new ScriptedCalls({ streams: { sendPayment: [send], trackPayment: [track] } })
   let acks = 0
-  const outcome = await pay(calls, handClock(), PAY_TIMINGS, { ...plan, ...over }, STARTED_MS, () => {
+  const outcome = await pay(calls, handClock(), LND_TIMINGS, { ...plan, ...over }, STARTED_MS, () => {
     acks += 1
   })
   return { outcome, acks, calls }
@@ -213,7 +214,7 @@ describe('paying an invoice (money-path.md 1.7)', () => {
     ] as const) {
       const clock = handClock()
       const calls = new ScriptedCalls({ streams: { sendPayment: [[alive]], trackPayment: [track] } })
-      const paid = pay(calls, clock, PAY_TIMINGS, plan, STARTED_MS, () => {})
+      const paid = pay(calls, clock, LND_TIMINGS, plan, STARTED_MS, () => {})
       clock.ring()
       expect((await paid).class).toBe(outcome)
     }

@@ -1,8 +1,8 @@
 import type { Lookup } from '../../../ports/lightning.ts'
 import type { Calls } from '../calls.ts'
 import { classify, explain } from '../classification.ts'
-import { lookupInvoice } from './lookup-hold.ts'
 import { noAnswer } from './answer.ts'
+import { lookupInvoice } from './lookup-hold.ts'
 
 /**
  * Whether every HTLC of a settled hold is irrevocably ours: LND stores SETTLED before the channels have committed to it

@@ -1,21 +1,12 @@
-import type { Clock } from '../../../ports/system.ts'
 import type { PaymentFact, PayOutcome, PayPlan } from '../../../ports/lightning.ts'
+import type { Clock } from '../../../ports/system.ts'
 import type { Calls } from '../calls.ts'
 import { classify, explain, type Meaning, settledTrouble } from '../classification.ts'
 import type { RpcMessages } from '../messages.ts'
+import type { LndTimings } from '../timings.ts'
 import { isHash, paymentFactOf } from '../translate.ts'
 import { reading, unknown } from './answer.ts'
 import { lookupPayment } from './lookup-payment.ts'
-
-export type PayTimings = {
-  /** how long the stream is watched before a look-up decides */
-  readonly watchMs: number
-  /** how far LND's clock may be behind ours when an attempt is dated */
-  readonly skewMs: number
-}
-
-/** money-path.md 3.10; attempts are at least 5 s apart, more than twice the skew (1.8). */
-export const PAY_TIMINGS: PayTimings = { watchMs: 90_000, skewMs: 2_000 }
 
 /** How the watched stream ended. */
 type Watched =
@@ -30,7 +21,7 @@ type Watched =
 export async function pay(
   calls: Calls,
   clock: Clock,
-  timings: PayTimings,
+  timings: Pick<LndTimings, 'payWatchMs' | 'skewMs'>,
   plan: PayPlan,
   startedAtMs: number,
   onAck: () => void,
@@ -43,7 +34,7 @@ export async function pay(
     onAck()
   }
 
-  const watched = await watch(calls, clock, timings.watchMs, plan, acknowledge)
+  const watched = await watch(calls, clock, timings.payWatchMs, plan, acknowledge)
   if (watched.end === 'said' && watched.fact.state === 'succeeded') return success(watched.fact)
   if (watched.end === 'failed' && watched.outcome !== null) return watched.outcome
   const { meaning, detail } = watched.end === 'failed' ? watched : { meaning: 'unknown', detail: 'LND says failed' }
