@@ -177,14 +177,14 @@ export function struct<T extends object>(fields: Fields<T>, { closed = false } =
           throw new Malformed('unknown key')
         }
       }
-      const struct: Partial<Record<string, unknown>> = {}
+      const members: Partial<Record<string, unknown>> = {}
       for (const [property, field] of properties) {
         const member = given.get(field.key)
-        if (member !== undefined) struct[property] = field.codec.read(member)
-        else if (field.absent !== undefined) struct[property] = field.absent
+        if (member !== undefined) members[property] = field.codec.read(member)
+        else if (field.absent !== undefined) members[property] = field.absent
         else throw new Malformed(`missing key ${field.key}`)
       }
-      return struct as T
+      return members as T
     },
     write(value) {
       const members: string[] = []
