@@ -1,12 +1,10 @@
 import { assert } from './assert.ts'
 
-declare const msatBrand: unique symbol
-
 /**
  * The one money type: a whole, non-negative number of millisatoshi that a double holds exactly
  * (up to 9.007e15 msat, about 90,000 BTC). Names of amounts end in `Msat`; sats exist on the wire only.
  */
-export type Msat = number & { readonly [msatBrand]: true }
+export type Msat = number & { readonly __unit: 'msat' }
 
 /** The largest amount that {@link Msat} can hold. */
 export const MSAT_MAX = Number.MAX_SAFE_INTEGER

@@ -1,0 +1,172 @@
+/**
+ * The one door to the store. Messages, facts from Lightning, acceptances by relays, timers and commands all enter as
+ * jobs; what waits when the last commit ended shares the next transaction, with a savepoint each (design.md 2).
+ * A job is synchronous: there is no await between its reads and its writes.
+ */
+import type { Store } from '../adapters/sqlite/store.ts'
+import type { Clock, Log } from '../ports/system.ts'
+
+/** What a job works with. */
+export type Tx = {
+  readonly store: Store
+  readonly s: Store['s']
+  /** unix seconds, fixed for the job */
+  readonly nowS: number
+  readonly nowMs: number
+  /** Runs after the commit that made this job's writes durable; never if it is rolled back. */
+  after(task: () => void): void
+}
+
+export type Job<T> = {
+  /** for logs and for the crash points of tests */
+  readonly name: string
+  run(tx: Tx): T
+  /** writes what remains of a job that threw (its own writes are rolled back) and gives its result */
+  failed?(tx: Tx, error: unknown): T
+}
+
+/** Tests cut here: called around every commit with the names of its jobs. */
+export type CommitHooks = {
+  readonly beforeCommit?: (names: readonly string[]) => void
+  readonly afterCommit?: (names: readonly string[]) => void
+}
+
+const BATCH_MAX = 64
+const RETRY_MIN_MS = 50
+const RETRY_MAX_MS = 5000
+
+type Waiting = {
+  readonly job: Job<unknown>
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The disk's fault, not the job's: the whole batch is tried again. */
+function isStoreTrouble(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false
+  return (
+    error.code.startsWith('SQLITE_') && !error.code.startsWith('SQLITE_CONSTRAINT') && error.code !== 'SQLITE_ERROR'
+  )
+}
+
+export class Door {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #hooks: CommitHooks
+  #queue: Waiting[] = []
+  #scheduled = false
+  #closed = false
+  #retryMs = 0
+
+  constructor(store: Store, clock: Clock, log: Log, hooks: CommitHooks = {}) {
+    this.#store = store
+    this.#clock = clock
+    this.#log = log
+    this.#hooks = hooks
+  }
+
+  /** How many jobs wait for the next commit. */
+  get depth(): number {
+    return this.#queue.length
+  }
+
+  /**
+   * Hands in a job. Resolves with its result once it is on disk; rejects when it threw and has no `failed`, or when the
+   * door is closed. A full or broken disk delays it, it does not lose it.
+   */
+  submit<T>(job: Job<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new Error(`the engine has stopped: ${job.name} is not done`))
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ job, resolve: (value) => resolve(value as T), reject })
+      this.#schedule(0)
+    })
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#scheduled || this.#closed) return
+    this.#scheduled = true
+    const flush = () => {
+      this.#scheduled = false
+      this.#flush()
+    }
+    if (delayMs === 0) queueMicrotask(flush)
+    else this.#clock.after(delayMs, flush)
+  }
+
+  #flush(): void {
+    if (this.#closed || this.#queue.length === 0) return
+    const batch = this.#queue.splice(0, BATCH_MAX)
+    const names = batch.map((w) => w.job.name)
+    let outcomes: readonly (() => void)[]
+    try {
+      outcomes = this.#store.transaction(() => {
+        const done = batch.map((w) => this.#one(w))
+        this.#hooks.beforeCommit?.(names)
+        return done
+      })
+    } catch (error) {
+      if (this.#closed) return
+      this.#queue = [...batch, ...this.#queue]
+      this.#retryMs = Math.min(Math.max(this.#retryMs * 2, RETRY_MIN_MS), RETRY_MAX_MS)
+      this.#log.error('commit failed, will be tried again', {
+        jobs: names,
+        error: String(error),
+        retryMs: this.#retryMs,
+      })
+      this.#schedule(this.#retryMs)
+      return
+    }
+    this.#retryMs = 0
+    this.#hooks.afterCommit?.(names)
+    for (const outcome of outcomes) {
+      if (this.#closed) return
+      outcome()
+    }
+    if (this.#queue.length > 0) this.#schedule(0)
+  }
+
+  #one({ job, resolve, reject }: Waiting): () => void {
+    const attempt = (run: (tx: Tx) => unknown): (() => void) => {
+      const tasks: (() => void)[] = []
+      const nowMs = this.#clock.nowMs()
+      const tx: Tx = {
+        store: this.#store,
+        s: this.#store.s,
+        nowMs,
+        nowS: Math.floor(nowMs / 1000),
+        after: (task) => tasks.push(task),
+      }
+      const value = this.#store.savepoint(() => run(tx))
+      return () => {
+        for (const task of tasks) task()
+        resolve(value)
+      }
+    }
+    try {
+      return attempt((tx) => job.run(tx))
+    } catch (error) {
+      if (isStoreTrouble(error)) throw error
+      this.#log.error('a job failed', {
+        job: job.name,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      })
+      const { failed } = job
+      if (failed === undefined) return () => reject(error)
+      try {
+        return attempt((tx) => failed.call(job, tx, error))
+      } catch (second) {
+        if (isStoreTrouble(second)) throw second
+        return () => reject(second)
+      }
+    }
+  }
+
+  /** Refuses everything from now on; what waits is never done. What was committed stays. */
+  close(): void {
+    this.#closed = true
+    const left = this.#queue
+    this.#queue = []
+    for (const { job, reject } of left) reject(new Error(`the engine has stopped: ${job.name} is not done`))
+  }
+}

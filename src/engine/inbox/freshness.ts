@@ -1,0 +1,23 @@
+/** How old a message may be (DEC-03): fixed when it was read from the socket, never by how long it waited here. */
+import type { Action, CantDoReason } from '../../core/protocol.ts'
+
+const SKEW_S = 600
+const STORED_MAX_AGE_S = 15
+const OLDEST_S = 29 * 86_400
+
+/** Actions whose client forgets them after some seconds: served late they would bind nobody. */
+const FORGOTTEN_SOON: readonly Action[] = ['new-order', 'take-sell', 'take-buy']
+
+export type Freshness =
+  | { readonly kind: 'fresh' }
+  | { readonly kind: 'dropped'; readonly why: 'stale' | 'future' | 'too-old' }
+  | { readonly kind: 'refused'; readonly reason: CantDoReason }
+
+/** `ageS`: seconds between inner time and reading; negative for a message from the future. */
+export function freshness(action: Action, ageS: number, stored: boolean): Freshness {
+  if (ageS < -SKEW_S) return { kind: 'dropped', why: 'future' }
+  if (ageS > OLDEST_S) return { kind: 'dropped', why: 'too-old' }
+  if (!FORGOTTEN_SOON.includes(action)) return { kind: 'fresh' }
+  if (stored) return ageS > STORED_MAX_AGE_S ? { kind: 'dropped', why: 'stale' } : { kind: 'fresh' }
+  return ageS > SKEW_S ? { kind: 'refused', reason: 'invalid_parameters' } : { kind: 'fresh' }
+}

@@ -1,0 +1,352 @@
+/**
+ * From a relay's event to a committed verdict: gates, opening, the sender's lane, preparation, one transaction
+ * (wire.md 5.0 as amended by DEC-02 to DEC-05; money-path.md 3.4).
+ */
+import { assert } from '../../core/assert.ts'
+import type { CantDoReason, InboundMessage, NostrEvent, Transport } from '../../core/protocol.ts'
+import { leadingZeroBits, verifyEvent } from '../../wire/event.ts'
+import { checkPayload } from '../../wire/message.ts'
+import { KIND_DIRECT, KIND_GIFT_WRAP, openInbound } from '../../wire/transport.ts'
+import { type ActionHandler, type Outcome, type Request, refuse } from '../actions/action.ts'
+import { handlerOf } from '../actions/index.ts'
+import type { Ctx } from '../context.ts'
+import type { Tx } from '../door.ts'
+import { alert, Cause, queueCantDo } from '../say.ts'
+import { sha256Hex } from '../seed.ts'
+import { freshness } from './freshness.ts'
+import { Lanes } from './lanes.ts'
+import { Limits } from './limits.ts'
+
+/** Where an event came from. */
+export type Arrival = { readonly stored: boolean; readonly receivedAtMs: number }
+
+/** What became of an event; counted, for the operator and for tests. */
+export type IntakeVerdict =
+  | 'effect'
+  | 'refused'
+  | 'repeat'
+  | 'dropped'
+  | 'failed'
+  | 'quarantined'
+  | 'known'
+  | 'pow'
+  | 'kind'
+  | 'expired'
+  | 'signature'
+  | 'first-contact'
+  | 'unopened'
+
+const SEEN_MAX = 50_000
+
+/** Ids that need not be looked at again; bounded. */
+class Seen {
+  readonly #ids = new Set<string>()
+  has(id: string): boolean {
+    return this.#ids.has(id)
+  }
+  add(id: string): void {
+    this.#ids.add(id)
+    if (this.#ids.size <= SEEN_MAX) return
+    const oldest = this.#ids.values().next()
+    if (!oldest.done) this.#ids.delete(oldest.value)
+  }
+}
+
+export class Inbox {
+  readonly #ctx: Ctx
+  readonly #limits: Limits
+  readonly #lanes: Lanes
+  readonly #seen = new Seen()
+  readonly #inHand = new Set<string>()
+  readonly #quarantine: ReadonlySet<string>
+  readonly #guarded: boolean
+  readonly #counts = new Map<IntakeVerdict, number>()
+
+  /**
+   * `guarded`: the last process did not stop in order, so every stored message is noted as in hand before it is
+   * handled. `quarantine`: ids that were in hand at two such ends.
+   */
+  constructor(ctx: Ctx, recovery: { readonly guarded: boolean; readonly quarantine: ReadonlySet<string> }) {
+    this.#ctx = ctx
+    this.#limits = new Limits(ctx.clock, ctx.settings.limits)
+    this.#lanes = new Lanes(ctx.settings.limits.laneDepth)
+    this.#guarded = recovery.guarded
+    this.#quarantine = recovery.quarantine
+  }
+
+  /** How often each verdict was given since the start. */
+  get counts(): ReadonlyMap<IntakeVerdict, number> {
+    return this.#counts
+  }
+
+  /** Messages that were taken in and are not yet decided. */
+  get depth(): number {
+    return this.#inHand.size
+  }
+
+  #count(verdict: IntakeVerdict): IntakeVerdict {
+    this.#counts.set(verdict, (this.#counts.get(verdict) ?? 0) + 1)
+    return verdict
+  }
+
+  /**
+   * Handles one event that was addressed to us. Resolves when its verdict is on disk. The same event again, from any
+   * relay, changes nothing.
+   */
+  async take(event: NostrEvent, arrival: Arrival): Promise<IntakeVerdict> {
+    if (this.#seen.has(event.id) || this.#inHand.has(event.id)) return this.#count('known')
+    const gate = this.#gate(event)
+    if (gate !== null) return this.#count(gate)
+    if (this.#isKnown(event.id)) {
+      this.#seen.add(event.id)
+      return this.#count('known')
+    }
+    const opened = openInbound(event, this.#ctx.key)
+    if (!opened.ok) {
+      // The id commits to the content: what did not open once never will.
+      this.#seen.add(event.id)
+      this.#ctx.log.debug('event not opened', { stage: opened.error.stage, why: opened.error.why })
+      return this.#count('unopened')
+    }
+    this.#inHand.add(event.id)
+    try {
+      return this.#count(await this.#inLane(opened.value, arrival))
+    } finally {
+      this.#inHand.delete(event.id)
+    }
+  }
+
+  /** Steps 1 to 5: work, kind, age, signature, first contact. Null: it passes. */
+  #gate(event: NostrEvent): IntakeVerdict | null {
+    const { settings } = this.#ctx
+    const bits = leadingZeroBits(event.id)
+    if (bits < settings.pow) return 'pow'
+    const transport: Transport | null = event.kind === KIND_DIRECT ? 2 : event.kind === KIND_GIFT_WRAP ? 1 : null
+    if (transport === null || !settings.transports.includes(transport)) return 'kind'
+    if (isExpired(event, Math.floor(this.#ctx.clock.nowMs() / 1000))) return 'expired'
+    // Strangers' work is checked before the costly signature; a forged author gains nothing by it.
+    if (bits < settings.powFirstContact && (transport === 1 || !this.#isTrading(event.pubkey))) return 'first-contact'
+    return verifyEvent(event, this.#ctx.key.curves) ? null : 'signature'
+  }
+
+  /** Whether a key takes part in a trade that is not over. */
+  #isTrading(pubkey: string): boolean {
+    const over = `('success', 'canceled', 'cooperatively-canceled', 'canceled-by-admin', 'expired')`
+    const row = this.#ctx.store.get(
+      `SELECT 1 FROM orders WHERE maker_pubkey = :pubkey AND status NOT IN ${over}
+        UNION ALL SELECT 1 FROM orders WHERE taker_pubkey = :pubkey AND status NOT IN ${over} LIMIT 1`,
+      { pubkey },
+    )
+    return row !== undefined
+  }
+
+  #isKnown(outerId: string): boolean {
+    return this.#ctx.store.get('SELECT 1 FROM inbox WHERE outer_id = :outerId', { outerId }) !== undefined
+  }
+
+  #inLane(inbound: InboundMessage, arrival: Arrival): Promise<IntakeVerdict> {
+    const ageS = Math.floor(arrival.receivedAtMs / 1000) - inbound.createdAtS
+    return this.#lanes.run(
+      inbound.sender,
+      inbound.createdAtS,
+      arrival.stored,
+      () => this.#handle({ inbound, stored: arrival.stored, ageS, requestKey: null }),
+      () => this.#refuseUnhandled(inbound),
+    )
+  }
+
+  /** The lane is full: refused before anything is prepared. */
+  #refuseUnhandled(inbound: InboundMessage): Promise<IntakeVerdict> {
+    return this.#ctx.door.submit({
+      name: 'lane-full',
+      run: (tx) => this.#verdict(tx, inbound, () => refuse('too_many_requests')),
+    })
+  }
+
+  async #handle(request: Request): Promise<IntakeVerdict> {
+    const { inbound } = request
+    const { outerId, message } = inbound
+    if (this.#quarantine.has(outerId)) return this.#putInQuarantine(inbound)
+    const fresh = freshness(message.action, request.ageS, request.stored)
+    if (fresh.kind === 'dropped') {
+      this.#ctx.log.info('message dropped', { action: message.action, why: fresh.why, ageS: request.ageS })
+      return this.#decide(request, () => ({ kind: 'dropped', why: fresh.why }))
+    }
+    if (fresh.kind === 'refused') return this.#decide(request, () => refuse(fresh.reason))
+    if (this.#guarded && request.stored)
+      await this.#ctx.door.submit({ name: 'in-hand', run: (tx) => tx.s.in_hand_put({ outer: outerId }) })
+    const handler = handlerOf(message.action)
+    if (handler === null) return this.#decide(request, () => withoutHandler(message.action))
+    const shape = checkPayload(message)
+    if (!shape.ok) return this.#decide(request, () => ({ kind: 'dropped', why: shape.error }))
+    return handler((h) => this.#run(h, request))
+  }
+
+  async #run<Facts>(handler: ActionHandler<Facts>, request: Request): Promise<IntakeVerdict> {
+    const { inbound } = request
+    const requestKey =
+      handler.mutation && inbound.message.requestId !== null
+        ? sha256Hex(`${inbound.sender}${inbound.canonicalJson}`)
+        : null
+    const keyed: Request = { ...request, requestKey }
+    const prepared = await this.#prepare(handler, keyed)
+    if (prepared.kind === 'late') return this.#decide(keyed, () => refuse('too_many_requests'))
+    if (prepared.kind === 'failed')
+      return this.#decide(keyed, () => {
+        throw prepared.error
+      })
+    return this.#decide(keyed, (tx) => handler.handle(this.#ctx, tx, keyed, prepared.facts))
+  }
+
+  /** The only await between a message and its decision: bounded, and it holds nothing. */
+  #prepare<Facts>(
+    handler: ActionHandler<Facts>,
+    request: Request,
+  ): Promise<{ kind: 'facts'; facts: Facts } | { kind: 'late' } | { kind: 'failed'; error: unknown }> {
+    return new Promise((resolve) => {
+      const cancel = this.#ctx.clock.after(this.#ctx.settings.limits.prepareMs, () => resolve({ kind: 'late' }))
+      const tools = { mayLookUp: (address: string) => this.#limits.mayLookUp(request.inbound.sender, address) }
+      Promise.resolve()
+        .then(() => handler.prepare(this.#ctx, request, tools))
+        .then(
+          (facts) => resolve({ kind: 'facts', facts }),
+          (error: unknown) => resolve({ kind: 'failed', error }),
+        )
+        .finally(cancel)
+    })
+  }
+
+  #decide(request: Request, decide: (tx: Tx) => Outcome): Promise<IntakeVerdict> {
+    const { inbound } = request
+    return this.#ctx.door.submit({
+      name: `message:${inbound.message.action}`,
+      run: (tx) => this.#verdict(tx, inbound, () => this.#unlessRepeat(tx, request) ?? decide(tx)),
+      failed: (tx, error) => this.#failed(tx, inbound, error),
+    })
+  }
+
+  /** Takes the message for handled, lets it be decided, and writes the verdict; all in the open transaction. */
+  #verdict(tx: Tx, inbound: InboundMessage, decide: () => Outcome | 'repeat'): IntakeVerdict {
+    const { outerId, innerId, sender, transport, createdAtS } = inbound
+    const taken = tx.s.inbox_take({ outer: outerId, inner: innerId, sender, verdict: 'effect', now: tx.nowS })
+    tx.s.in_hand_drop({ outer: outerId })
+    tx.after(() => this.#seen.add(outerId))
+    if (taken === undefined) return 'known'
+    tx.s.transport_seen({ r: sender, transport, inner_at: createdAtS, now: tx.nowS })
+    const outcome = decide()
+    const verdict = outcome === 'repeat' ? 'repeat' : outcome.kind === 'done' ? 'effect' : outcome.kind
+    if (verdict !== 'effect') tx.s.inbox_verdict({ outer: outerId, verdict })
+    if (outcome !== 'repeat' && outcome.kind === 'refused') this.#answer(tx, inbound, outcome.reason)
+    const why =
+      outcome === 'repeat' || outcome.kind === 'done'
+        ? undefined
+        : outcome.kind === 'refused'
+          ? outcome.reason
+          : outcome.why
+    tx.after(() =>
+      this.#ctx.log.info('message', { action: inbound.message.action, order: inbound.message.id, verdict, why }),
+    )
+    return verdict
+  }
+
+  /** The same request again (DEC-05): absorbed while its effect is pending, answered again while the answer is true. */
+  #unlessRepeat(tx: Tx, request: Request): 'repeat' | null {
+    if (request.requestKey === null) return null
+    const known = tx.s.request_look({ key: request.requestKey, now: tx.nowS })
+    if (known === undefined || known.verdict === 'stale') return null
+    if (known.verdict === 'same' && known.answer_msg !== null) this.#sayAgain(tx, request.inbound, known.answer_msg)
+    return 'repeat'
+  }
+
+  #sayAgain(tx: Tx, inbound: InboundMessage, answer: number): void {
+    const row = tx.store.get<{ body: string; order_id: string | null }>(
+      'SELECT body, order_id FROM outbox_msg WHERE id = :answer',
+      { answer },
+    )
+    assert(row !== undefined, 'an answer that may be asked for again is kept')
+    const { n: seq, last_created_at } = tx.s.outbox_seq({ r: inbound.sender, now: tx.nowS })
+    tx.s.outbox_put({
+      r: inbound.sender,
+      seq,
+      cause: `again:${inbound.innerId}`,
+      n: 0,
+      order_id: row.order_id,
+      oid: null,
+      lane: 0,
+      asks: 0,
+      transport: inbound.transport,
+      ev_at: last_created_at,
+      body: row.body,
+      now: tx.nowS,
+    })
+    tx.after(this.#ctx.poke.publisher)
+  }
+
+  #answer(tx: Tx, inbound: InboundMessage, reason: CantDoReason): void {
+    if (!this.#limits.mayAnswer(inbound.sender)) return
+    queueCantDo(this.#ctx, tx, new Cause(inbound.innerId), {
+      to: inbound.sender,
+      reason,
+      requestId: inbound.message.requestId,
+      id: inbound.message.id,
+    })
+  }
+
+  /** A handler threw: its writes are gone, the message is handled, its sender is told, the operator is alerted. */
+  #failed(tx: Tx, inbound: InboundMessage, error: unknown): IntakeVerdict {
+    const taken = tx.s.inbox_take({
+      outer: inbound.outerId,
+      inner: inbound.innerId,
+      sender: inbound.sender,
+      verdict: 'failed',
+      now: tx.nowS,
+    })
+    tx.s.in_hand_drop({ outer: inbound.outerId })
+    tx.after(() => this.#seen.add(inbound.outerId))
+    if (taken === undefined) return 'known'
+    this.#answer(tx, inbound, 'too_many_requests')
+    const detail = error instanceof Error ? error.message : String(error)
+    alert(
+      this.#ctx,
+      tx,
+      `handler-failed:${inbound.message.action}`,
+      3,
+      `a ${inbound.message.action} could not be handled: ${detail.slice(0, 300)}`,
+    )
+    return 'failed'
+  }
+
+  #putInQuarantine(inbound: InboundMessage): Promise<IntakeVerdict> {
+    return this.#ctx.door.submit({
+      name: 'quarantine',
+      run: (tx) => {
+        tx.s.inbox_take({
+          outer: inbound.outerId,
+          inner: inbound.innerId,
+          sender: inbound.sender,
+          verdict: 'quarantined',
+          now: tx.nowS,
+        })
+        tx.s.in_hand_drop({ outer: inbound.outerId })
+        alert(
+          this.#ctx,
+          tx,
+          `quarantine:${inbound.outerId}`,
+          3,
+          `message ${inbound.outerId} was in hand when the daemon died twice: not handled`,
+        )
+        return 'quarantined'
+      },
+    })
+  }
+}
+
+function withoutHandler(action: string): Outcome {
+  if (action === 'pay-invoice') return refuse('invalid_action')
+  return { kind: 'dropped', why: `nothing is done on ${action}` }
+}
+
+function isExpired(event: NostrEvent, nowS: number): boolean {
+  const tag = event.tags.find((t) => t[0] === 'expiration')?.[1]
+  return tag !== undefined && /^\d{1,12}$/.test(tag) && Number(tag) <= nowS
+}

@@ -1,0 +1,264 @@
+/**
+ * What Lightning says about a hold, believed and written: the fact first, then what follows from it. A transaction that
+ * records a confirmed fact never depends on a condition that can fail (R-22): what does not fit goes to review.
+ */
+import type { HoldRow, LnOpRow } from '../../adapters/sqlite/schema.ts'
+import { type Msat, subMsat } from '../../core/money.ts'
+import type { Decision } from '../../core/order/decision.ts'
+import { decideEscrowGone, decideOverpaid, decideRefunded } from '../../core/order/ending.ts'
+import type { Order } from '../../core/order/order.ts'
+import { sideOf } from '../../core/order/order.ts'
+import { decideAdopted } from '../../core/order/take.ts'
+import { decideAccepted, decideSettled, decideSettleRefused } from '../../core/order/trade.ts'
+import type { HoldFact } from '../../ports/lightning.ts'
+import { applyDecision, type By } from '../apply.ts'
+import type { Ctx } from '../context.ts'
+import type { Tx } from '../door.ts'
+import { createChild } from '../range.ts'
+import { takerReputation } from '../reputation.ts'
+import { holdRow, loadOrder } from '../rows.ts'
+import { alert, Cause, originFrom } from '../say.ts'
+import { ensureCancel, holdParams, originOfOp, settleWhy } from './escrow-intents.ts'
+import { fundFromHold } from './obligations.ts'
+
+/** Over 1 % and over 100 sats too much is sent back (DEC-26). */
+function isFarTooMuch(receivedMsat: Msat, askedMsat: Msat): boolean {
+  if (receivedMsat <= askedMsat) return false
+  const over = subMsat(receivedMsat, askedMsat)
+  return over > askedMsat / 100 && over > 100_000
+}
+
+function decided(ctx: Ctx, tx: Tx, order: Order, decision: Decision, by: By): void {
+  if (decision.kind === 'moved') applyDecision(ctx, tx, order, decision, by)
+  else
+    ctx.log.debug('nothing follows', {
+      order: order.id,
+      cause: by.cause.id,
+      why: decision.kind === 'ignored' ? decision.why : decision.reason,
+    })
+}
+
+/** A fact that contradicts what the order says: it is kept, and a person must look. */
+function toReview(ctx: Ctx, tx: Tx, orderId: string, detail: string): void {
+  tx.s.order_review({ id: orderId })
+  alert(ctx, tx, `order-review:${orderId}`, 3, detail)
+}
+
+/** Halts all money operations: another database or another daemon uses our Lightning node. */
+export function halt(ctx: Ctx, tx: Tx, node: string, key: string, why: string): void {
+  tx.s.node_halt({ node, why })
+  alert(ctx, tx, key, 3, why)
+}
+
+/**
+ * The invoice of a create exists at LND (A). Gives it out, unless the hold was decided meanwhile. Repeat: safe, an
+ * invoice is adopted once.
+ */
+export function holdCreated(ctx: Ctx, tx: Tx, op: LnOpRow, fact: HoldFact): void {
+  const hold = holdRow(tx.store, op.hash)
+  if (hold === undefined) return
+  const differs = fact.amountMsat !== hold.amount_msat || fact.cltvDelta !== hold.cltv_delta || fact.memo !== hold.memo
+  if (differs || fact.state === 'settled') {
+    halt(
+      ctx,
+      tx,
+      op.node_pubkey,
+      `conflict:${op.hash}`,
+      `LND has an invoice under hash ${op.hash} that is not the one we planned`,
+    )
+    return
+  }
+  tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1, request: fact.request }) })
+  const adopted = tx.s.hold_adopt({ hash: op.hash, request: fact.request, expires_at: fact.expiresAt })
+  if (adopted === undefined) return
+  if (adopted.decision !== 'none') {
+    tx.after(ctx.poke.executor)
+    return
+  }
+  const order = loadOrder(tx.store, adopted.order_id)
+  if (order === null) return
+  const origin = originFrom(holdParams(op.params).origin)
+  const side =
+    origin !== null && 'take' in order && order.take !== null
+      ? sideOf({ ...order, take: order.take }, origin.sender)
+      : null
+  const decision = decideAdopted(order, fact.request, takerReputation(tx, order), side ?? 'seller')
+  decided(ctx, tx, order, decision, { cause: new Cause(`${op.id}/done`), origin })
+  observeHold(ctx, tx, fact)
+}
+
+/** Any fact about a hold of ours, from a lookup, a list or a stream. Repeat: safe, rank only rises. */
+export function observeHold(ctx: Ctx, tx: Tx, fact: HoldFact): void {
+  const hold = holdRow(tx.store, fact.hash)
+  if (hold === undefined) return
+  switch (fact.state) {
+    case 'open':
+      tx.s.hold_observe({ hash: fact.hash, rank: 1, msat: null, held_at: null, height: null })
+      if (hold.decision === 'cancel') ensureCancel(ctx, tx, fact.hash)
+      return
+    case 'accepted':
+      observeAccepted(ctx, tx, hold, fact)
+      return
+    case 'settled':
+      observeSettled(ctx, tx, hold, fact)
+      return
+    case 'canceled':
+      observeCanceled(ctx, tx, hold, fact)
+  }
+}
+
+function observeAccepted(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void {
+  if (hold.final !== null) {
+    if (hold.decision === 'cancel') ensureCancel(ctx, tx, hold.hash)
+    return
+  }
+  // Nobody was given this request yet: it is adopted first, by its create.
+  if (hold.request === null) return
+  const seen = tx.s.hold_observe({
+    hash: hold.hash,
+    rank: 2,
+    msat: fact.receivedMsat,
+    held_at: tx.nowS,
+    height: fact.minHtlcHeight,
+  })
+  if (hold.decision === 'cancel') {
+    ensureCancel(ctx, tx, hold.hash)
+    return
+  }
+  if (seen === undefined || hold.decision !== 'none') return
+  const order = loadOrder(tx.store, hold.order_id)
+  if (order === null) return
+  const by: By = { cause: new Cause(`accepted:${hold.hash}`), origin: null }
+  const decision = isFarTooMuch(fact.receivedMsat, hold.amount_msat)
+    ? decideOverpaid(order)
+    : decideAccepted(order, takerReputation(tx, order))
+  if (decision.kind === 'moved') applyDecision(ctx, tx, order, decision, by)
+  else toReview(ctx, tx, order.id, `an escrow of order ${order.id} was paid while it is ${order.status}/${order.phase}`)
+}
+
+function observeSettled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void {
+  if (hold.final === 'settled') return
+  if (hold.final === 'canceled') {
+    halt(ctx, tx, hold.node_pubkey, `conflict:${hold.hash}`, `hold ${hold.hash}: LND settled what it had cancelled`)
+    return
+  }
+  const settleOp = `hold_settle:${hold.hash}`
+  const settled = tx.s.hold_final({
+    hash: hold.hash,
+    final: 'settled',
+    msat: fact.receivedMsat,
+    settle_index: fact.settleIndex,
+    now: tx.nowS,
+  })
+  if (settled === undefined) return
+  if (hold.decision !== 'settle') {
+    toReview(ctx, tx, hold.order_id, `hold ${hold.hash} was settled at LND and we did not decide it`)
+    halt(
+      ctx,
+      tx,
+      hold.node_pubkey,
+      'rival-instance',
+      `hold ${hold.hash} was settled and we did not decide it: is a second daemon running?`,
+    )
+    return
+  }
+  tx.s.op_done({ id: settleOp, result: JSON.stringify({ v: 1, receivedMsat: fact.receivedMsat }) })
+  const order = loadOrder(tx.store, hold.order_id)
+  if (order === null) return
+  const why = settleWhy(hold)
+  fundFromHold(ctx, tx, order, why, hold.hash, fact.receivedMsat)
+  const origin = originFrom(originOfOp(tx, settleOp))
+  const cause = new Cause(`${settleOp}/done`)
+  const child = why.child === null ? null : createChild(ctx, tx, order, why.child)
+  const decision = decideSettled(
+    order,
+    child,
+    why.childRefused || (why.child !== null && child === null) ? ctx.seed.childId(order.id) : null,
+  )
+  if (decision.kind === 'moved') applyDecision(ctx, tx, order, decision, { cause, origin })
+  else
+    toReview(
+      ctx,
+      tx,
+      order.id,
+      `the escrow of order ${order.id} was settled while it is ${order.status}/${order.phase}`,
+    )
+}
+
+function observeCanceled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void {
+  if (hold.final === 'canceled') {
+    tx.s.op_done({ id: `hold_cancel:${hold.hash}`, result: JSON.stringify({ v: 1 }) })
+    return
+  }
+  if (hold.final === 'settled') {
+    halt(ctx, tx, hold.node_pubkey, `conflict:${hold.hash}`, `hold ${hold.hash}: LND cancelled what it had settled`)
+    return
+  }
+  tx.s.hold_final({
+    hash: hold.hash,
+    final: 'canceled',
+    msat: fact.receivedMsat > 0 ? fact.receivedMsat : null,
+    settle_index: null,
+    now: tx.nowS,
+  })
+  const order = loadOrder(tx.store, hold.order_id)
+  if (order === null) return
+  if (hold.decision === 'cancel') {
+    tx.s.op_done({ id: `hold_cancel:${hold.hash}`, result: JSON.stringify({ v: 1 }) })
+    refundConfirmed(ctx, tx, order, hold.hash)
+    return
+  }
+  const everHeld = (hold.held_msat ?? 0) > 0 || fact.receivedMsat > 0
+  if (hold.decision === 'settle') {
+    settleImpossible(ctx, tx, hold, order)
+    return
+  }
+  if (everHeld)
+    alert(ctx, tx, `escrow-lost:${order.id}`, 3, `LND cancelled the paid escrow of order ${order.id} by itself`)
+  decided(ctx, tx, order, decideEscrowGone(order, { everHeld, reissues: hold.epoch - firstEpochOfTake(tx, order) }), {
+    cause: new Cause(`gone:${hold.hash}`),
+    origin: null,
+  })
+}
+
+/** The epoch of the first escrow of the present take: one reissue is allowed per duty (DEC-09). */
+function firstEpochOfTake(tx: Tx, order: Order): number {
+  const since = 'take' in order && order.take !== null ? order.take.takenAtS : 0
+  const row = tx.store.get<{ epoch: number | null }>(
+    `SELECT MIN(epoch) AS epoch FROM hold WHERE order_id = :id AND purpose = 'escrow' AND created_at >= :since`,
+    { id: order.id, since },
+  )
+  return row?.epoch ?? 1
+}
+
+/** LND confirmed a cancel that we decided: an order that waited for its refund rests now. */
+export function refundConfirmed(ctx: Ctx, tx: Tx, order: Order, hash: string): void {
+  decided(ctx, tx, order, decideRefunded(order), { cause: new Cause(`refunded:${hash}`), origin: null })
+}
+
+/** The settle that we decided can not happen: the escrow is gone, nothing was taken, nothing is owed (C-16). */
+function settleImpossible(ctx: Ctx, tx: Tx, hold: HoldRow, order: Order): void {
+  const op = tx.store.get<LnOpRow>('SELECT * FROM ln_op WHERE id = :id', { id: `hold_settle:${hold.hash}` })
+  if (op !== undefined && op.attempt > 0)
+    tx.s.op_refused_hold({ id: op.id, attempt: op.attempt, detail: 'the hold is canceled' })
+  else if (op !== undefined) tx.s.op_void({ id: op.id, v: op.version })
+  tx.s.obligation_unfund({ hash: hold.hash })
+  decided(ctx, tx, order, decideSettleRefused(order), { cause: new Cause(`settle-refused:${hold.hash}`), origin: null })
+}
+
+/**
+ * LND does not know a hold that we are cancelling. Its create never arrived, or LND threw the cancelled invoice away:
+ * the cancel is done. Otherwise somebody else's node answers us: halt (money-path.md 1.4, 3.7).
+ */
+export function cancelNotFound(ctx: Ctx, tx: Tx, op: LnOpRow): void {
+  const hold = holdRow(tx.store, op.hash)
+  if (hold === undefined) return
+  if (hold.rank >= 2 && hold.final === null) {
+    halt(ctx, tx, op.node_pubkey, `conflict:${op.hash}`, `LND does not know hold ${op.hash}, which it held sats for`)
+    return
+  }
+  tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1, notFound: true }) })
+  tx.s.hold_final({ hash: op.hash, final: 'canceled', msat: null, settle_index: null, now: tx.nowS })
+  const order = loadOrder(tx.store, hold.order_id)
+  if (order !== null) refundConfirmed(ctx, tx, order, op.hash)
+}

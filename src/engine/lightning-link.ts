@@ -1,0 +1,438 @@
+/**
+ * The connection to the Lightning node: opened again for ever, proved to be the node we know before anything is claimed
+ * on it, compared with our rows, then served from (money-path.md 3.7; DEC-36).
+ */
+import type { HoldRow, LnNodeRow, LnOpRow } from '../adapters/sqlite/schema.ts'
+import { assert } from '../core/assert.ts'
+import type { HoldFact, Lightning, LightningConnection, Lookup, NodeInfo, Watch } from '../ports/lightning.ts'
+import type { Ctx, LightningState } from './context.ts'
+import { nowS } from './context.ts'
+import type { Tx } from './door.ts'
+import { ourNode } from './journal/escrow-intents.ts'
+import { halt, observeHold } from './journal/hold-facts.ts'
+import { alert } from './say.ts'
+import { parseMemo } from './seed.ts'
+
+/** A verified connection: what claims are made on. */
+export type Verified = { readonly conn: LightningConnection; readonly epoch: number; readonly node: string }
+
+const RECONNECT_MIN_MS = 1000
+const RECONNECT_MAX_MS = 30_000
+const SWEEP_MS = 30_000
+/** Without a block for this long we count blocks by the clock. */
+const HEIGHT_STALE_MS = 90 * 60_000
+const BLOCK_MS = 10 * 60_000
+const WATCH_MAX = 200
+const DAY_S = 86_400
+const SENTINELS = 5
+const LIVE_SENTINELS = 50
+
+type Verification =
+  | { readonly kind: 'held'; readonly settleIndex: number }
+  | { readonly kind: 'no-answer' }
+  | { readonly kind: 'mismatch'; readonly why: string }
+
+export class LightningLink implements LightningState {
+  readonly #lightning: Lightning
+  readonly #onHeight: (height: number) => void
+  #ctx: Ctx | null = null
+  #verified: Verified | null = null
+  #node: NodeInfo | null = null
+  #height: { readonly height: number; readonly atMs: number } | null = null
+  #watches = new Map<string, Watch>()
+  #blocks: Watch | null = null
+  #timers = new Set<() => void>()
+  #stopped = false
+  #backoffMs = RECONNECT_MIN_MS
+  #firstRound: (() => void)[] = []
+  #sweeping = false
+  #open: LightningConnection | null = null
+
+  constructor(lightning: Lightning, onHeight: (height: number) => void) {
+    this.#lightning = lightning
+    this.#onHeight = onHeight
+  }
+
+  get serving(): boolean {
+    return this.#verified !== null && !this.#halted()
+  }
+
+  get node(): NodeInfo | null {
+    return this.#node
+  }
+
+  /** The connection to make claims on; null while there is none that was verified, or while we are halted. */
+  get verified(): Verified | null {
+    return this.serving ? this.#verified : null
+  }
+
+  heightNow(): number | null {
+    if (this.#height === null) return null
+    const ageMs = this.#c.clock.nowMs() - this.#height.atMs
+    return ageMs <= HEIGHT_STALE_MS ? this.#height.height : this.#height.height + Math.floor(ageMs / BLOCK_MS)
+  }
+
+  get #c(): Ctx {
+    assert(this.#ctx !== null, 'the link was started')
+    return this.#ctx
+  }
+
+  #halted(): boolean {
+    const row = this.#c.store.get<{ halted: 0 | 1 }>('SELECT halted FROM ln_node WHERE node_pubkey = :node', {
+      node: this.#verified?.node ?? '',
+    })
+    return row === undefined || row.halted === 1
+  }
+
+  /** Starts connecting. Resolves after the first round: verified and reconciled, or known not to answer now. */
+  start(ctx: Ctx): Promise<void> {
+    this.#ctx = ctx
+    const done = new Promise<void>((resolve) => this.#firstRound.push(resolve))
+    void this.#round()
+    return done
+  }
+
+  /** Closes the connection and forgets every timer. */
+  stop(): void {
+    this.#stopped = true
+    for (const cancel of this.#timers) cancel()
+    this.#timers.clear()
+    this.#drop()
+    this.#open?.close()
+    this.#settleFirstRound()
+  }
+
+  #later(ms: number, task: () => void): void {
+    if (this.#stopped) return
+    const cancel = this.#c.clock.after(ms, () => {
+      this.#timers.delete(cancel)
+      if (!this.#stopped) task()
+    })
+    this.#timers.add(cancel)
+  }
+
+  #settleFirstRound(): void {
+    for (const resolve of this.#firstRound) resolve()
+    this.#firstRound = []
+  }
+
+  async #round(): Promise<void> {
+    const failed = await this.#connect().catch((error: unknown) => String(error))
+    this.#settleFirstRound()
+    if (this.#stopped || failed === null) return
+    this.#c.log.warn('lightning is not there', { why: failed, retryMs: this.#backoffMs })
+    await this.#c.door
+      .submit({ name: 'lightning-blind', run: (tx) => tx.s.blind_open({ kind: 'lightning', at: tx.nowS }) })
+      .catch(() => undefined)
+    this.#later(this.#backoffMs, () => void this.#round())
+    this.#backoffMs = Math.min(this.#backoffMs * 2, RECONNECT_MAX_MS)
+  }
+
+  /** One connection from opening to serving. Null when it serves, else why not. */
+  async #connect(): Promise<string | null> {
+    const connected = await this.#lightning.connect()
+    if (this.#stopped) {
+      if (connected.ok) connected.value.close()
+      return null
+    }
+    if (!connected.ok) return connected.detail
+    const conn = connected.value
+    this.#open = conn
+    const failed = await this.#admit(conn)
+    if (failed !== null) {
+      conn.close()
+      return failed
+    }
+    this.#backoffMs = RECONNECT_MIN_MS
+    void conn.lost.then((why) => {
+      if (this.#stopped || this.#verified?.conn !== conn) return
+      this.#drop()
+      this.#c.log.warn('lightning connection lost', { why })
+      void this.#round()
+    })
+    return null
+  }
+
+  async #admit(conn: LightningConnection): Promise<string | null> {
+    const info = await conn.nodeInfo()
+    if (!info.ok) return info.detail
+    const node = info.value.pubkey
+    const epoch = await this.#c.door.submit({
+      name: 'lightning-connect',
+      run: (tx) => meetNode(this.#c, tx, info.value),
+    })
+    if (epoch === null) return `this data directory belongs to another Lightning node, not to ${node}`
+    const verification = await this.#verify(conn, node)
+    if (verification.kind === 'no-answer') return 'it does not answer while it is verified'
+    if (verification.kind === 'mismatch') {
+      await this.#c.door.submit({
+        name: 'lightning-mismatch',
+        run: (tx) => halt(this.#c, tx, node, 'lightning-mismatch', verification.why),
+      })
+      return verification.why
+    }
+    const halted = await this.#c.door.submit({
+      name: 'lightning-verified',
+      run: (tx) => {
+        const row = tx.store.get<LnNodeRow>('SELECT * FROM ln_node WHERE node_pubkey = :node', { node })
+        if (row?.halted === 1) return row.halted_why
+        if (tx.s.node_verified({ node, conn: epoch, settle_index: verification.settleIndex }) !== undefined) return null
+        halt(this.#c, tx, node, 'lightning-mismatch', 'LND settled fewer invoices than it had: restored from a backup?')
+        return 'its settle index fell'
+      },
+    })
+    if (halted !== null) return `halted: ${halted}`
+    this.#node = info.value
+    const reconciled = await this.#reconcile(conn, node)
+    if (reconciled !== null) return reconciled
+    if (this.#stopped) return null
+    this.#verified = { conn, epoch, node }
+    this.#height = { height: info.value.blockHeight, atMs: this.#c.clock.nowMs() }
+    this.#blocks = conn.watchBlocks((height) => this.#block(height))
+    this.#watchLive()
+    await this.#c.door.submit({
+      name: 'lightning-up',
+      run: (tx) => tx.s.blind_close({ kind: 'lightning', at: tx.nowS }),
+    })
+    this.#c.log.info('lightning is there', {
+      node,
+      alias: info.value.alias,
+      network: info.value.network,
+      height: info.value.blockHeight,
+    })
+    this.#c.poke.executor()
+    this.#c.poke.resolver()
+    this.#later(SWEEP_MS, () => void this.#sweepForEver(conn))
+    return null
+  }
+
+  #drop(): void {
+    this.#verified = null
+    this.#blocks?.close()
+    this.#blocks = null
+    for (const watch of this.#watches.values()) watch.close()
+    this.#watches.clear()
+  }
+
+  #block(height: number): void {
+    this.#height = { height: Math.max(height, this.#height?.height ?? 0), atMs: this.#c.clock.nowMs() }
+    this.#onHeight(height)
+  }
+
+  /** Identity and sentinels: facts that the node we know can not have lost (money-path.md 3.7). */
+  async #verify(conn: LightningConnection, node: string): Promise<Verification> {
+    const { store } = this.#c
+    const settled = store.all<HoldRow>(
+      `SELECT * FROM hold WHERE final = 'settled' AND node_pubkey = :node ORDER BY settle_index DESC LIMIT ${SENTINELS}`,
+      { node },
+    )
+    let settleIndex = 0
+    for (const hold of settled) {
+      const seen = await conn.lookupHold(hold.hash)
+      if (!seen.ok) return { kind: 'no-answer' }
+      if (seen.value === 'not-found' || seen.value.state !== 'settled' || seen.value.settleIndex !== hold.settle_index)
+        return {
+          kind: 'mismatch',
+          why: `LND lost the settled hold ${hold.hash}: restored from a backup, or another node`,
+        }
+      settleIndex = Math.max(settleIndex, seen.value.settleIndex ?? 0)
+    }
+    const paid = store.all<LnOpRow>(
+      `SELECT * FROM ln_op WHERE kind = 'pay' AND state = 'done' AND node_pubkey = :node ORDER BY created_at DESC LIMIT ${SENTINELS}`,
+      { node },
+    )
+    for (const op of paid) {
+      const seen = await conn.lookupPayment(op.hash)
+      if (!seen.ok) return { kind: 'no-answer' }
+      if (seen.value === 'not-found' || seen.value.state !== 'succeeded')
+        return { kind: 'mismatch', why: `LND lost the payment ${op.hash}: restored from a backup, or another node` }
+    }
+    const live = store.all<HoldRow>(
+      `SELECT * FROM hold WHERE final IS NULL AND decision = 'none' AND node_pubkey = :node AND rank >= 1
+        AND (rank = 2 OR expires_at > :now) ORDER BY rank DESC, created_at DESC LIMIT ${LIVE_SENTINELS}`,
+      { node, now: nowS(this.#c) },
+    )
+    for (const hold of live) {
+      const seen = await conn.lookupHold(hold.hash)
+      if (!seen.ok) return { kind: 'no-answer' }
+      if (seen.value === 'not-found' || (hold.rank === 2 && seen.value.state === 'open'))
+        return {
+          kind: 'mismatch',
+          why: `LND does not know the hold ${hold.hash} as it did: restored from a backup, or another node`,
+        }
+    }
+    const known = store.get<LnNodeRow>('SELECT * FROM ln_node WHERE node_pubkey = :node', { node })
+    return {
+      kind: 'held',
+      settleIndex: Math.max(settleIndex, settled.length === 0 ? (known?.hi_settle_index ?? 0) : 0),
+    }
+  }
+
+  /** Bulk comparison of what LND has with our rows. Null, or why it could not be made. */
+  async #reconcile(conn: LightningConnection, node: string): Promise<string | null> {
+    const row = this.#c.store.get<LnNodeRow>('SELECT * FROM ln_node WHERE node_pubkey = :node', { node })
+    const metAt = Number(this.#c.store.s.meta_get({ key: `met:${node}` })?.value ?? nowS(this.#c))
+    const sinceS = Math.max(metAt, (row?.last_alive_at ?? 0) - DAY_S)
+    const pending = await conn.listHolds({ pendingOnly: true, createdSinceS: 0 })
+    if (!pending.ok) return pending.detail
+    const recent = await conn.listHolds({ pendingOnly: false, createdSinceS: sinceS })
+    if (!recent.ok) return recent.detail
+    const payments = await conn.listPayments(sinceS)
+    if (!payments.ok) return payments.detail
+    const facts = new Map([...recent.value, ...pending.value].map((fact) => [fact.hash, fact]))
+    await this.#observeAll([...facts.values()], node)
+    await this.#lookUpMissing(conn, node, new Set(facts.keys()))
+    await this.#c.door.submit({
+      name: 'reconcile-payments',
+      run: (tx) => {
+        for (const payment of payments.value) foreignPayment(this.#c, tx, node, payment)
+        tx.s.node_alive({ node, now: tx.nowS })
+      },
+    })
+    return null
+  }
+
+  #observeAll(facts: readonly HoldFact[], node: string): Promise<unknown> {
+    return Promise.all(
+      facts.map((fact) =>
+        this.#c.door.submit({
+          name: `observe:${fact.state}`,
+          run: (tx) => {
+            observeHold(this.#c, tx, fact)
+            foreignHold(this.#c, tx, node, fact)
+          },
+        }),
+      ),
+    )
+  }
+
+  /** Our open holds that fell out of LND's list: each is asked for by itself. */
+  async #lookUpMissing(conn: LightningConnection, node: string, listed: ReadonlySet<string>): Promise<void> {
+    const rows = this.#c.store.all<{ hash: string }>(
+      'SELECT hash FROM hold WHERE final IS NULL AND request IS NOT NULL AND node_pubkey = :node',
+      { node },
+    )
+    for (const { hash } of rows) {
+      if (listed.has(hash)) continue
+      const seen: Lookup<HoldFact | 'not-found'> = await conn.lookupHold(hash)
+      if (!seen.ok || seen.value === 'not-found') continue
+      const fact = seen.value
+      await this.#c.door.submit({ name: `observe:${fact.state}`, run: (tx) => observeHold(this.#c, tx, fact) })
+    }
+  }
+
+  async #sweepForEver(conn: LightningConnection): Promise<void> {
+    await this.sweep().catch((error: unknown) => this.#c.log.error('sweep failed', { error: String(error) }))
+    if (this.#verified?.conn !== conn) return
+    if (this.serving) {
+      this.#later(SWEEP_MS, () => void this.#sweepForEver(conn))
+      return
+    }
+    // Halted while we were connected: nothing is claimed until an operator clears it and a new connection is verified.
+    this.#drop()
+    conn.close()
+    void this.#round()
+  }
+
+  /** One round of the sweeper: LND's pending holds against our rows. Subscriptions are only hints (R-41). */
+  async sweep(): Promise<void> {
+    const verified = this.#verified
+    if (verified === null || this.#sweeping) return
+    this.#sweeping = true
+    try {
+      const pending = await verified.conn.listHolds({ pendingOnly: true, createdSinceS: 0 })
+      if (!pending.ok) return
+      await this.#observeAll(pending.value, verified.node)
+      await this.#lookUpMissing(verified.conn, verified.node, new Set(pending.value.map((fact) => fact.hash)))
+      await this.#c.door.submit({
+        name: 'lightning-alive',
+        run: (tx) => tx.s.node_alive({ node: verified.node, now: tx.nowS }),
+      })
+      this.#watchLive()
+    } finally {
+      this.#sweeping = false
+    }
+  }
+
+  /** Watches a hold for news; at most a few hundred, the sweeper sees the rest. */
+  watch(hash: string): void {
+    const verified = this.#verified
+    if (verified === null || this.#watches.has(hash) || this.#watches.size >= WATCH_MAX) return
+    const watch = verified.conn.watchHold(hash, (fact) => {
+      if (this.#stopped) return
+      if (fact.state === 'settled' || fact.state === 'canceled') this.#unwatch(hash)
+      this.#c.door
+        .submit({ name: `observe:${fact.state}`, run: (tx) => observeHold(this.#c, tx, fact) })
+        .catch((error: unknown) => this.#c.log.error('a hold fact was not written', { hash, error: String(error) }))
+    })
+    this.#watches.set(hash, watch)
+  }
+
+  #unwatch(hash: string): void {
+    this.#watches.get(hash)?.close()
+    this.#watches.delete(hash)
+  }
+
+  #watchLive(): void {
+    const rows = this.#c.store.all<{ hash: string }>(
+      `SELECT hash FROM hold WHERE final IS NULL AND request IS NOT NULL ORDER BY created_at DESC LIMIT ${WATCH_MAX}`,
+    )
+    const live = new Set(rows.map((row) => row.hash))
+    for (const hash of this.#watches.keys()) if (!live.has(hash)) this.#unwatch(hash)
+    for (const hash of live) this.watch(hash)
+  }
+}
+
+/** Records a new connection; null when this data directory belongs to another node. */
+function meetNode(ctx: Ctx, tx: Tx, info: NodeInfo): number | null {
+  const known = ourNode(tx)
+  if (known !== null && known !== info.pubkey) {
+    alert(ctx, tx, 'wrong-node', 3, `LND answers as ${info.pubkey}, this data directory belongs to ${known}`)
+    return null
+  }
+  if (known === null) {
+    tx.s.node_add({ node: info.pubkey, network: info.network })
+    tx.s.meta_put({ key: `met:${info.pubkey}`, value: String(tx.nowS) })
+  }
+  return tx.s.node_connect({ node: info.pubkey })?.conn_epoch ?? null
+}
+
+/** A hold at LND that carries our marker and that we do not know: a rival, or our database is older (DEC-36). */
+function foreignHold(ctx: Ctx, tx: Tx, node: string, fact: HoldFact): void {
+  if (fact.state === 'canceled') return
+  const memo = parseMemo(fact.memo)
+  if (memo === null || memo.marker !== ctx.seed.marker()) return
+  if (ctx.seed.hash(memo.purpose, memo.counter) !== fact.hash) return
+  if (tx.store.get('SELECT 1 FROM hold WHERE hash = :hash', { hash: fact.hash }) !== undefined) return
+  if (tx.s.meta_get({ key: `mapped:${fact.hash}` }) !== undefined) return
+  halt(
+    ctx,
+    tx,
+    node,
+    'rival-instance',
+    `LND holds invoice ${fact.hash} with our mark, and we do not know it: a second daemon, or a restored database`,
+  )
+}
+
+function foreignPayment(
+  ctx: Ctx,
+  tx: Tx,
+  node: string,
+  payment: { hash: string; status: 'alive' | 'succeeded' | 'failed' },
+): void {
+  if (payment.status === 'failed') return
+  if (tx.store.get(`SELECT 1 FROM ln_op WHERE hash = :hash AND kind = 'pay'`, { hash: payment.hash }) !== undefined)
+    return
+  if (tx.s.meta_get({ key: `mapped:${payment.hash}` }) !== undefined) return
+  if (payment.status === 'alive') {
+    alert(ctx, tx, `foreign-payment:${payment.hash}`, 2, `LND is sending payment ${payment.hash}, which is not ours`)
+    return
+  }
+  halt(
+    ctx,
+    tx,
+    node,
+    `foreign-payment:${payment.hash}`,
+    `LND sent payment ${payment.hash}, which is not ours: made by hand, or our database is older`,
+  )
+}

@@ -1,0 +1,536 @@
+/**
+ * Performs intents: claims them on disk, calls Lightning, and hands the outcome in as a fact (money-path.md 3.5). Only a
+ * lookup leaves `unknown`; nothing is compensated before our row and LND were read again.
+ */
+import type { HoldRow, LnOpRow } from '../../adapters/sqlite/schema.ts'
+import { assert } from '../../core/assert.ts'
+import { type Msat, msat, ZERO_MSAT } from '../../core/money.ts'
+import { lookBackoffS } from '../../core/obligation.ts'
+import { decideAnswerLate } from '../../core/order/take.ts'
+import type { CallTrouble, PaymentFact, PayOutcome } from '../../ports/lightning.ts'
+import { applyDecision } from '../apply.ts'
+import type { Ctx } from '../context.ts'
+import { nowS } from '../context.ts'
+import type { Tx } from '../door.ts'
+import { MIN_LIFE_TO_DISPATCH_S } from '../invoices.ts'
+import { cancelNotFound, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
+import { CLOCK_SKEW_S, expireUnsent, type PayParams, paymentFailed } from '../journal/obligations.ts'
+import { paymentSucceeded } from '../journal/payment-facts.ts'
+import type { LightningLink, Verified } from '../lightning-link.ts'
+import { Loop } from '../loop.ts'
+import { holdRow, loadOrder } from '../rows.ts'
+import { alert, Cause } from '../say.ts'
+
+const HOLD_LEASE_S = 60
+const PAY_LEASE_S = 120
+const RETRY_MIN_S = 1
+const BLOCKED_RETRY_S = 300
+const BATCH = 256
+/** Pools (money-path.md 3.9): settles and cancels never wait behind creates. */
+const POOL = { hold_create: 64, ending: 64, lookup: 16 } as const
+const PAY_TIMEOUT_S = 60
+const PAY_PARTS = 16
+const PAY_CLTV_LIMIT = 1008
+
+type Pool = keyof typeof POOL | 'pay'
+
+export class Executor {
+  readonly #ctx: Ctx
+  readonly #link: LightningLink
+  readonly #loop: Loop
+  readonly #busy = new Set<string>()
+  readonly #inPool: Record<Pool, number> = { hold_create: 0, ending: 0, lookup: 0, pay: 0 }
+  readonly #looks = new Map<string, number>()
+
+  constructor(ctx: Ctx, link: LightningLink) {
+    this.#ctx = ctx
+    this.#link = link
+    this.#loop = new Loop('executor', ctx.clock, ctx.log, () => this.#turn())
+  }
+
+  start(): void {
+    this.#loop.start()
+  }
+
+  poke(): void {
+    this.#loop.poke()
+  }
+
+  stop(): void {
+    this.#loop.stop()
+  }
+
+  #turn(): number | null {
+    const { ctx } = { ctx: this.#ctx }
+    const now = nowS(ctx)
+    this.#undoLate(now)
+    const verified = this.#link.verified
+    if (verified !== null) {
+      this.#endLeases(now)
+      for (const op of ctx.store.s.op_due({ now, n: BATCH })) this.#begin(verified, op)
+    }
+    return this.#sleepMs(now)
+  }
+
+  #sleepMs(now: number): number {
+    const row = this.#ctx.store.get<{ at: number | null }>(
+      `SELECT MIN(at) AS at FROM (
+         SELECT MIN(next_at) AS at FROM ln_op WHERE state IN ('planned', 'unknown', 'in_flight') AND next_at > :now
+         UNION ALL SELECT MIN(answer_by) FROM hold WHERE answer_by IS NOT NULL)`,
+      { now },
+    )
+    const at = row?.at ?? null
+    return at === null ? 30_000 : Math.min(Math.max((at - now) * 1000, 50), 30_000)
+  }
+
+  /** Requests whose first hold is not there in time (DEC-35), whether or not Lightning answers. */
+  #undoLate(now: number): void {
+    for (const late of this.#ctx.store.s.hold_late({ now })) {
+      this.#submit(`late:${late.hash}`, (tx) => {
+        const hold = holdRow(tx.store, late.hash)
+        const order = loadOrder(tx.store, late.order_id)
+        if (hold === undefined || hold.decision !== 'none' || hold.request !== null || order === null) return
+        const decision = decideAnswerLate(order)
+        if (decision.kind === 'moved')
+          applyDecision(this.#ctx, tx, order, decision, { cause: new Cause(`late:${late.hash}`), origin: null })
+      })
+    }
+  }
+
+  #endLeases(now: number): void {
+    const over = this.#ctx.store.get<{ n: number }>(
+      `SELECT COUNT(*) AS n FROM ln_op WHERE state = 'dispatching' AND lease_until <= :now`,
+      { now },
+    )
+    if ((over?.n ?? 0) === 0) return
+    this.#submit('lease-over', (tx) => {
+      tx.s.lease_over({ now: tx.nowS })
+    })
+  }
+
+  #submit(name: string, run: (tx: Tx) => void): void {
+    this.#ctx.door
+      .submit({ name, run })
+      .catch((error: unknown) => this.#ctx.log.error('an outcome was not written', { name, error: String(error) }))
+  }
+
+  #poolOf(op: LnOpRow): Pool {
+    if (op.state !== 'planned') return 'lookup'
+    if (op.kind === 'pay') return 'pay'
+    return op.kind === 'hold_create' ? 'hold_create' : 'ending'
+  }
+
+  #begin(verified: Verified, op: LnOpRow): void {
+    if (op.state === 'dispatching' || this.#busy.has(op.id)) return
+    const pool = this.#poolOf(op)
+    const cap = pool === 'pay' ? this.#ctx.settings.limits.payoutsInAll : POOL[pool]
+    if (this.#inPool[pool] >= cap) return
+    this.#busy.add(op.id)
+    this.#inPool[pool] += 1
+    const work = op.state === 'planned' ? this.#perform(verified, op) : this.#lookUp(verified, op)
+    void work
+      .catch((error: unknown) => this.#ctx.log.error('an intent failed', { op: op.id, error: String(error) }))
+      .finally(() => {
+        this.#busy.delete(op.id)
+        this.#inPool[pool] -= 1
+        this.#loop.poke()
+      })
+  }
+
+  async #perform(verified: Verified, op: LnOpRow): Promise<void> {
+    if (op.kind === 'pay') {
+      await this.#pay(verified, op)
+      return
+    }
+    const claimed = await this.#claimHold(verified, op)
+    if (claimed === null) return
+    switch (op.kind) {
+      case 'hold_create':
+        return this.#create(verified, op, claimed)
+      case 'hold_settle':
+        return this.#settle(verified, op, claimed)
+      case 'hold_cancel':
+        return this.#cancel(verified, op, claimed)
+    }
+  }
+
+  /** The claim is on disk before any byte leaves (R-04). Null: not ours to do now. */
+  #claimHold(verified: Verified, op: LnOpRow): Promise<{ attempt: number; expiresAt: number } | null> {
+    return this.#ctx.door.submit({
+      name: `claim:${op.kind}`,
+      run: (tx) => {
+        const claimed = tx.s.claim_hold_op({
+          id: op.id,
+          v: op.version,
+          now: tx.nowS,
+          boot: this.#ctx.bootId,
+          conn: verified.epoch,
+          node: verified.node,
+          until: tx.nowS + HOLD_LEASE_S,
+        })
+        if (claimed === undefined) return null
+        const dispatched = op.kind === 'hold_create' ? tx.s.hold_dispatch({ hash: op.hash, now: tx.nowS }) : undefined
+        return { attempt: claimed.attempt, expiresAt: dispatched?.expires_at ?? 0 }
+      },
+    })
+  }
+
+  async #create(verified: Verified, op: LnOpRow, claim: { attempt: number; expiresAt: number }): Promise<void> {
+    const hold = holdRow(this.#ctx.store, op.hash)
+    assert(hold !== undefined, `intent ${op.id} has a hold`)
+    const out = await verified.conn.createHold({
+      hash: op.hash,
+      amountMsat: msat(hold.amount_msat),
+      cltvDelta: hold.cltv_delta,
+      memo: hold.memo,
+      expiresAt: claim.expiresAt,
+    })
+    await this.#result(`create:${out.class}`, (tx) => {
+      switch (out.class) {
+        case 'A':
+          holdCreated(this.#ctx, tx, op, out.fact)
+          tx.after(() => this.#link.watch(op.hash))
+          return
+        case 'T':
+          // Refused by LND although we chose the parameters: our fault, retried slowly while the duty lives.
+          this.#blocked(tx, op, claim.attempt, out.detail)
+          return
+        default:
+          this.#trouble(tx, op, claim.attempt, out)
+      }
+    })
+  }
+
+  async #settle(verified: Verified, op: LnOpRow, claim: { attempt: number }): Promise<void> {
+    const hold = holdRow(this.#ctx.store, op.hash)
+    assert(hold !== undefined, `intent ${op.id} has a hold`)
+    const out = await verified.conn.settleHold(this.#ctx.seed.preimage(hold.purpose, hold.counter))
+    await this.#result(`settle:${out.class}`, (tx) => {
+      switch (out.class) {
+        case 'A':
+          observeHold(this.#ctx, tx, out.fact)
+          return
+        case 'T':
+          observeHold(this.#ctx, tx, canceledFact(hold))
+          return
+        default:
+          this.#trouble(tx, op, claim.attempt, out)
+      }
+    })
+  }
+
+  async #cancel(verified: Verified, op: LnOpRow, claim: { attempt: number }): Promise<void> {
+    const out = await verified.conn.cancelHold(op.hash)
+    await this.#result(`cancel:${out.class}`, (tx) => {
+      switch (out.class) {
+        case 'A': {
+          const hold = holdRow(tx.store, op.hash)
+          if (hold !== undefined) observeHold(this.#ctx, tx, canceledFact(hold))
+          tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1 }) })
+          return
+        }
+        case 'not-found':
+          cancelNotFound(this.#ctx, tx, op)
+          return
+        case 'T':
+          // We decided cancel and LND settled: two final facts that exclude each other (R-19).
+          tx.s.op_refused_hold({ id: op.id, attempt: claim.attempt, detail: out.detail })
+          halt(
+            this.#ctx,
+            tx,
+            op.node_pubkey,
+            `conflict:${op.hash}`,
+            `hold ${op.hash} was to be cancelled and LND settled it`,
+          )
+          return
+        default:
+          this.#trouble(tx, op, claim.attempt, out)
+      }
+    })
+  }
+
+  async #pay(verified: Verified, op: LnOpRow): Promise<void> {
+    const { ctx } = { ctx: this.#ctx }
+    const claimed = await ctx.door.submit({
+      name: 'claim:pay',
+      run: (tx) => {
+        if ((op.request_expires_at ?? 0) <= tx.nowS + MIN_LIFE_TO_DISPATCH_S) {
+          expireUnsent(ctx, tx, op)
+          return null
+        }
+        const claim = tx.s.claim_pay({
+          id: op.id,
+          v: op.version,
+          now: tx.nowS,
+          boot: ctx.bootId,
+          conn: verified.epoch,
+          node: verified.node,
+          until: tx.nowS + PAY_LEASE_S,
+          min_left: MIN_LIFE_TO_DISPATCH_S,
+          cap: ctx.settings.limits.payoutsInAll,
+          dest_cap: ctx.settings.limits.payoutsPerDestination,
+        })
+        if (claim !== undefined) return { attempt: claim.attempt, startedAtMs: tx.nowMs }
+        // A cap is reached, or the connection went: look again soon rather than in a hot loop.
+        tx.store.run(
+          `UPDATE ln_op SET next_at = :next, version = version + 1 WHERE id = :id AND state = 'planned' AND version = :v`,
+          {
+            id: op.id,
+            v: op.version,
+            next: tx.nowS + RETRY_MIN_S,
+          },
+        )
+        return null
+      },
+    })
+    if (claimed === null) return
+    const params = payParams(op)
+    const out = await verified.conn.pay(
+      {
+        hash: op.hash,
+        request: params.request,
+        amountMsat: msat(params.amountMsat),
+        invoiceHasAmount: params.invoiceHasAmount,
+        maxFeeMsat: msat(params.maxFeeMsat),
+        timeoutS: PAY_TIMEOUT_S,
+        maxParts: PAY_PARTS,
+        cltvLimit: PAY_CLTV_LIMIT,
+      },
+      claimed.startedAtMs,
+      () =>
+        this.#submit('pay-ack', (tx) => void tx.s.op_ack({ id: op.id, attempt: claimed.attempt, alive: 1, known: 1 })),
+    )
+    await this.#result(`pay:${out.class}`, (tx) => this.#paid(tx, op, claimed.attempt, out))
+  }
+
+  #paid(tx: Tx, op: LnOpRow, attempt: number, out: PayOutcome): void {
+    switch (out.class) {
+      case 'A':
+        paymentSucceeded(this.#ctx, tx, op.id, out.preimage, out.feeMsat)
+        return
+      case 'T': {
+        tx.s.op_ack({ id: op.id, attempt, alive: 0, known: out.known ? 1 : 0 })
+        const row = opRow(tx, op.id)
+        if (row === undefined || row.attempt !== attempt) return
+        if (row.known === 1 && !out.known) {
+          this.#amnesia(tx, row)
+          return
+        }
+        paymentFailed(this.#ctx, tx, row, { reason: out.reason, tried: out.tried, notFound: !out.known })
+        return
+      }
+      default:
+        this.#trouble(tx, op, attempt, out)
+    }
+  }
+
+  #result(name: string, run: (tx: Tx) => void): Promise<void> {
+    return this.#ctx.door.submit({ name, run })
+  }
+
+  /** S: again soon. U: only a lookup comes next. B: our own fault, again later, with an alert. */
+  #trouble(tx: Tx, op: LnOpRow, attempt: number, trouble: CallTrouble): void {
+    switch (trouble.class) {
+      case 'S': {
+        const next = tx.nowS + Math.min(2 ** Math.min(op.attempt, 5), 30)
+        tx.s.op_again({ id: op.id, attempt, next, sure_not_sent: 1, class: 'S', detail: trouble.detail, not_found: 0 })
+        return
+      }
+      case 'U':
+        tx.s.op_unknown({
+          id: op.id,
+          attempt,
+          lost_at: trouble.connectionLost ? tx.nowS : null,
+          next: tx.nowS,
+          detail: trouble.detail,
+        })
+        return
+      case 'B':
+        this.#blocked(tx, op, attempt, trouble.detail)
+    }
+  }
+
+  #blocked(tx: Tx, op: LnOpRow, attempt: number, detail: string): void {
+    tx.s.op_again({
+      id: op.id,
+      attempt,
+      next: tx.nowS + BLOCKED_RETRY_S,
+      sure_not_sent: 1,
+      class: 'B',
+      detail,
+      not_found: 0,
+    })
+    alert(this.#ctx, tx, `lightning-refused:${op.kind}`, 3, `LND refuses ${op.kind}: ${detail}`)
+  }
+
+  #amnesia(tx: Tx, op: LnOpRow): void {
+    halt(
+      this.#ctx,
+      tx,
+      op.node_pubkey,
+      `amnesia:${op.hash}`,
+      `LND knew payment ${op.hash} and does not know it any more: restored from a backup?`,
+    )
+    tx.s.op_look_later({ id: op.id, attempt: op.attempt, next: tx.nowS + BLOCKED_RETRY_S })
+  }
+
+  /** Asks LND what became of an intent whose outcome is not known (money-path.md 3.7 `resolve`). */
+  async #lookUp(verified: Verified, op: LnOpRow): Promise<void> {
+    const looks = (this.#looks.get(op.id) ?? 0) + 1
+    this.#looks.set(op.id, looks)
+    const later = (tx: Tx) => {
+      tx.s.op_look_later({ id: op.id, attempt: op.attempt, next: tx.nowS + lookBackoffS(looks) })
+      this.#alertSlow(tx, op)
+    }
+    if (op.kind === 'pay') {
+      const seen = await verified.conn.lookupPayment(op.hash)
+      await this.#result('look:pay', (tx) => {
+        const row = opRow(tx, op.id)
+        if (row === undefined || row.attempt !== op.attempt || (row.state !== 'unknown' && row.state !== 'in_flight'))
+          return
+        if (seen.ok) this.#payResolved(tx, row, seen.value, later)
+        else later(tx)
+      })
+    } else {
+      const seen = await verified.conn.lookupHold(op.hash)
+      await this.#result(`look:${op.kind}`, (tx) => {
+        const row = opRow(tx, op.id)
+        if (row === undefined || row.attempt !== op.attempt || row.state !== 'unknown') return
+        if (!seen.ok) {
+          later(tx)
+          return
+        }
+        this.#holdResolved(tx, row, seen.value, later)
+      })
+    }
+    const after = this.#ctx.store.get<{ state: string }>('SELECT state FROM ln_op WHERE id = :id', { id: op.id })
+    if (after?.state !== 'unknown' && after?.state !== 'in_flight') this.#looks.delete(op.id)
+  }
+
+  #alertSlow(tx: Tx, op: LnOpRow): void {
+    const since = op.attempt_at ?? op.created_at
+    const limitS = op.state === 'unknown' ? 600 : 3600
+    if (tx.nowS - since > limitS)
+      alert(this.#ctx, tx, `slow:${op.id}`, 2, `${op.id} is ${op.state} since ${tx.nowS - since} s; hash ${op.hash}`)
+  }
+
+  #again(tx: Tx, op: LnOpRow, next: number): void {
+    tx.s.op_again({
+      id: op.id,
+      attempt: op.attempt,
+      next,
+      sure_not_sent: 1,
+      class: 'S',
+      detail: 'looked up: not executed',
+      not_found: 0,
+    })
+  }
+
+  #holdResolved(
+    tx: Tx,
+    op: LnOpRow,
+    seen: Awaited<ReturnType<Verified['conn']['lookupHold']>> extends infer L
+      ? L extends { ok: true; value: infer V }
+        ? V
+        : never
+      : never,
+    later: (tx: Tx) => void,
+  ): void {
+    const hold = holdRow(tx.store, op.hash)
+    if (hold === undefined) return
+    if (op.kind === 'hold_create') {
+      if (seen !== 'not-found') {
+        holdCreated(this.#ctx, tx, op, seen)
+        tx.after(() => this.#link.watch(op.hash))
+      } else if (hold.decision === 'none') this.#again(tx, op, tx.nowS)
+      else if (tx.nowS > (hold.expires_at ?? 0) + CLOCK_SKEW_S) {
+        tx.s.op_refused_hold({ id: op.id, attempt: op.attempt, detail: 'never arrived, and decided meanwhile' })
+        tx.after(() => this.#loop.poke())
+      } else later(tx)
+      return
+    }
+    if (op.kind === 'hold_cancel') {
+      if (seen === 'not-found') cancelNotFound(this.#ctx, tx, op)
+      else if (seen.state === 'open' || seen.state === 'accepted') this.#again(tx, op, tx.nowS)
+      else observeHold(this.#ctx, tx, seen)
+      return
+    }
+    if (seen === 'not-found') {
+      halt(
+        this.#ctx,
+        tx,
+        op.node_pubkey,
+        `conflict:${op.hash}`,
+        `LND does not know hold ${op.hash}, which is to be settled`,
+      )
+      later(tx)
+    } else if (seen.state === 'accepted' || seen.state === 'open') this.#again(tx, op, tx.nowS)
+    else observeHold(this.#ctx, tx, seen)
+  }
+
+  #payResolved(tx: Tx, op: LnOpRow, seen: PaymentFact | 'not-found', later: (tx: Tx) => void): void {
+    if (seen === 'not-found') {
+      if (op.known === 1) this.#amnesia(tx, op)
+      else if ((op.request_expires_at ?? 0) > tx.nowS + MIN_LIFE_TO_DISPATCH_S) {
+        // Not recorded, maybe still in a buffer: only the same hash may be sent again (money-path.md 0.3 point 5).
+        tx.s.op_again({
+          id: op.id,
+          attempt: op.attempt,
+          next: tx.nowS + lookBackoffS(op.attempt),
+          sure_not_sent: 0,
+          class: 'S',
+          detail: 'no record',
+          not_found: 1,
+        })
+      } else paymentFailed(this.#ctx, tx, op, { reason: 'unpayable', tried: false, notFound: true })
+      return
+    }
+    switch (seen.state) {
+      case 'alive':
+        tx.s.op_ack({ id: op.id, attempt: op.attempt, alive: 1, known: 1 })
+        later(tx)
+        return
+      case 'succeeded':
+        paymentSucceeded(this.#ctx, tx, op.id, seen.preimage, seen.feeMsat)
+        return
+      case 'failed': {
+        const ours = seen.startedAtMs >= ((op.attempt_at ?? 0) - CLOCK_SKEW_S) * 1000
+        if (ours) tx.s.op_ack({ id: op.id, attempt: op.attempt, alive: 0, known: 1 })
+        const row = opRow(tx, op.id)
+        if (row === undefined) return
+        if (ours || row.unacked === 0)
+          paymentFailed(this.#ctx, tx, row, { reason: seen.reason, tried: seen.tried, notFound: false })
+        else later(tx)
+      }
+    }
+  }
+}
+
+function opRow(tx: Tx, id: string): LnOpRow | undefined {
+  return tx.store.get<LnOpRow>('SELECT * FROM ln_op WHERE id = :id', { id })
+}
+
+function payParams(op: LnOpRow): PayParams {
+  const value: unknown = JSON.parse(op.params)
+  assert(
+    typeof value === 'object' && value !== null && 'v' in value && value.v === 1 && 'request' in value,
+    'payment parameters of version 1',
+  )
+  return value as PayParams
+}
+
+function canceledFact(hold: HoldRow) {
+  const received: Msat = hold.held_msat === null ? ZERO_MSAT : msat(hold.held_msat)
+  return {
+    hash: hold.hash,
+    state: 'canceled' as const,
+    request: hold.request ?? '',
+    amountMsat: msat(hold.amount_msat),
+    receivedMsat: received,
+    cltvDelta: hold.cltv_delta,
+    memo: hold.memo,
+    expiresAt: hold.expires_at ?? 0,
+    minHtlcHeight: null,
+    settleIndex: null,
+  }
+}
