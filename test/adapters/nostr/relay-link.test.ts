@@ -1,60 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { NostrRelays, type NostrRelaysOptions } from '../../../src/adapters/nostr/nostr-relays.ts'
-import type { SocketHandlers } from '../../../src/adapters/nostr/socket.ts'
-import type { EventTemplate, NostrEvent } from '../../../src/core/protocol.ts'
-import { signEvent } from '../../../src/wire/event.ts'
-import { TestClock } from '../../support/clock.ts'
-import { seededRandom } from '../../support/random.ts'
-import { standInCurves } from '../../support/stand-in-curves.ts'
-import { nodeKey } from '../../support/wire-keys.ts'
-
-const URL = 'wss://relay.example'
-
-const sign = (template: EventTemplate): NostrEvent =>
-  signEvent(template, nodeKey.secretKey, nodeKey.pubkey, new Uint8Array(32), standInCurves)
-
-/** Opens relays over a socket that the test plays. */
-function play(options: Partial<NostrRelaysOptions> = {}) {
-  const clock = new TestClock()
-  const attemptsAtMs: number[] = []
-  const sent: string[] = []
-  const changes: string[] = []
-  let handlers: SocketHandlers | null = null
-  let pings = 0
-  const relays = new NostrRelays({
-    urls: [URL],
-    clock,
-    random: seededRandom(3),
-    fetchInfo: () => () => {},
-    openSocket: (_url, made) => {
-      attemptsAtMs.push(clock.nowMs())
-      handlers = made
-      return {
-        send: (text) => sent.push(text),
-        bufferedBytes: () => 0,
-        ping: () => {
-          pings += 1
-        },
-        pause: () => {},
-        close: () => Promise.resolve(),
-      }
-    },
-    ...options,
-  })
-  relays.open(
-    { kinds: [14], limit: 0 },
-    { onEvent: () => {}, onUp: () => changes.push('up'), onDown: (_url, why) => changes.push(why) },
-  )
-  const socket = (): SocketHandlers => {
-    if (handlers === null) throw new Error('no attempt yet')
-    return handlers
-  }
-  const connect = (): void => {
-    socket().onOpen()
-    socket().onText('["EOSE","live-1"]')
-  }
-  return { clock, relays, attemptsAtMs, sent, changes, socket, connect, pings: () => pings }
-}
+import { play, RELAY, sign } from './played-relay.ts'
 
 describe('connecting again', () => {
   /** The connection breaks; how long it takes until the next attempt. */
@@ -140,39 +85,6 @@ describe('a connection', () => {
     }
   })
 
-  it('signs a few challenges and no more', async () => {
-    const { relays, sent, connect, socket } = play({
-      authenticate: sign,
-    })
-    connect()
-    for (let i = 0; i < 50; i++) socket().onText(`["AUTH","challenge ${i}"]`)
-    expect(sent.filter((text) => text.startsWith('["AUTH"'))).toHaveLength(3)
-    await relays.close()
-  })
-
-  it('is down while its authentication is under way, and up when it is done', async () => {
-    const { relays, sent, changes, socket } = play({
-      authenticate: sign,
-    })
-    socket().onOpen()
-    socket().onText('["AUTH","challenge"]')
-    socket().onText('["EOSE","live-1"]')
-    expect(changes).toEqual([])
-    const answer = JSON.parse(sent.at(-1) ?? '') as [string, { id: string; kind: number; tags: string[][] }]
-    expect(answer[1]).toMatchObject({
-      kind: 22_242,
-      tags: [
-        ['relay', URL],
-        ['challenge', 'challenge'],
-      ],
-    })
-    socket().onText(JSON.stringify(['OK', answer[1].id, true, '']))
-    expect(sent.slice(-2)).toEqual(['["REQ","live-2",{"kinds":[14],"limit":0}]', '["CLOSE","live-1"]'])
-    socket().onText('["EOSE","live-2"]')
-    expect(changes).toEqual(['up'])
-    await relays.close()
-  })
-
   it('whose relay does not read is not written to without end', async () => {
     const { relays } = play({
       openSocket: (_url, handlers) => {
@@ -188,7 +100,7 @@ describe('a connection', () => {
     })
     await Promise.resolve()
     const event = sign({ kind: 1, created_at: 1, tags: [], content: '' })
-    expect(await relays.publish(URL, event, 1_000)).toEqual({ kind: 'silent', why: 'the relay does not read' })
+    expect(await relays.publish(RELAY, event, 1_000)).toEqual({ kind: 'silent', why: 'the relay does not read' })
     await relays.close()
   })
 })
