@@ -9,10 +9,8 @@ import type { World } from './model/world.ts'
 
 /** A way into the node: the port in this process, or the gRPC server. */
 export interface Door {
-  /** ends every stream with OK, as LND does when it stops in order */
-  endStreams(): void
-  /** breaks every connection */
-  cut(): void
+  /** breaks every connection; `orderly`: streams end with OK first, as LND does when it is stopped */
+  disconnect(how: 'orderly' | 'kill'): void
   /** open connections carry nothing any more */
   halfOpen(): void
   /** refuses new connections, or takes them again */
@@ -95,8 +93,7 @@ export class Node implements SimNode {
   stop(how: 'orderly' | 'kill' = 'orderly'): void {
     if (this.#power === 'stopped') return
     for (const door of this.#doors) {
-      if (how === 'orderly') door.endStreams()
-      door.cut()
+      door.disconnect(how)
       door.setOpen(false)
     }
     this.#power = 'stopped'
@@ -125,7 +122,7 @@ export class Node implements SimNode {
   }
 
   cutConnections(): void {
-    for (const door of this.#doors) door.cut()
+    for (const door of this.#doors) door.disconnect('kill')
   }
 
   halfOpenConnections(): void {
