@@ -6,6 +6,7 @@ import './cases/intents.ts'
 import './cases/obligations.ts'
 import './cases/messages.ts'
 import './cases/daemon.ts'
+import './cases/guards.ts'
 import { seen, World } from './cases/world.ts'
 
 /** Small tables, or ones of which every row is wanted. */

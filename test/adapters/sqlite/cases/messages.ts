@@ -165,7 +165,7 @@ describe('outbox', () => {
     )
     const begin = performance.now()
     const [head, ...others] = d.s.outbox_next({ lane: 0, now: 1, n: 64 })
-    expect(performance.now() - begin).toBeLessThan(100)
+    expect(performance.now() - begin).toBeLessThan(500)
     expect(others).toEqual([])
     hit(d.s.outbox_dead({ id: hit(head).id, why: 'invalid' }))
     expect(d.s.outbox_next({ lane: 0, now: 1, n: 64 })).toHaveLength(1) // B8a: the queue goes on
