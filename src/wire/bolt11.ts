@@ -6,6 +6,7 @@ import { recoverPublicKey, verify } from '@noble/secp256k1'
 import { bech32 } from '@scure/base'
 import { MSAT_MAX, type Msat, msat } from '../core/money.ts'
 import { err, ok, type Result } from '../core/result.ts'
+import { isPublicKey } from './curves.ts'
 import { bytesToHex, hexToBytes, sha256 } from './hex.ts'
 
 const PREFIXES = { bc: 'mainnet', tb: 'testnet', tbs: 'signet', bcrt: 'regtest', sb: 'simnet' } as const
@@ -168,12 +169,16 @@ const offers = (bits: ReadonlySet<number>, feature: number): boolean => bits.has
 
 const HOP_BYTES = 51
 
-function checkRoute(words: Words): void {
+/** The nodes that a route hint leads over, as x-coordinates in hex. */
+function readHops(words: Words): readonly string[] {
   const bytes = wordsToBytes(words, 'route')
   refuseIf(bytes.length % HOP_BYTES !== 0, 'route: not whole hops')
+  const nodes: string[] = []
   for (let at = 0; at < bytes.length; at += HOP_BYTES) {
     refuseIf(bytes[at] !== 2 && bytes[at] !== 3, 'route: not a node')
+    nodes.push(bytesToHex(bytes.subarray(at + 1, at + 33)))
   }
+  return nodes
 }
 
 const FALLBACK_BYTES: ReadonlyMap<number, readonly number[]> = new Map([
@@ -194,6 +199,8 @@ function checkFallback(words: Words): void {
 export type UnprovenBolt11 = Omit<Bolt11, 'payee'> & {
   /** the node that it names, if it does: compressed key, hex */
   readonly namedPayee: string | null
+  /** nodes of its route hints, not yet known to be on the curve */
+  readonly hopNodes: readonly string[]
   readonly digest: Uint8Array
   /** r and s */
   readonly signature: Uint8Array
@@ -212,10 +219,11 @@ function read(text: string): UnprovenBolt11 {
   const data = words.slice(0, -SIGNATURE_WORDS)
 
   const single = new Map<number, Words>()
+  const hopNodes: string[] = []
   for (const [type, field] of readFields(data.slice(TIMESTAMP_WORDS))) {
     const fixed = FIXED_WORDS.get(type)
     if (fixed !== undefined && fixed !== field.length) continue
-    if (type === TYPE.route) checkRoute(field)
+    if (type === TYPE.route) hopNodes.push(...readHops(field))
     if (type === TYPE.fallback) checkFallback(field)
     if (!SINGLE.has(type)) continue
     refuseIf(single.has(type), 'a field occurs twice')
@@ -254,6 +262,7 @@ function read(text: string): UnprovenBolt11 {
     hash: bytesToHex(hash),
     amountMsat: readAmount(digits, unit),
     namedPayee: namedPayee === null ? null : bytesToHex(namedPayee),
+    hopNodes,
     createdAtS,
     expiresAtS: createdAtS + expiryS,
     minFinalCltv: number(TYPE.minFinalCltv, 'final cltv') ?? DEFAULT_MIN_FINAL_CLTV,
@@ -267,7 +276,7 @@ function read(text: string): UnprovenBolt11 {
   }
 }
 
-/** Everything of an invoice but the proof of who signed it; costs no curve arithmetic. Never throws. */
+/** Everything of an invoice that costs no curve arithmetic: all but its signer and the keys on its way. Never throws. */
 export function readBolt11(text: string): Result<UnprovenBolt11, string> {
   try {
     return ok(read(text))
@@ -301,8 +310,16 @@ function signer({ namedPayee, digest, signature, recovery }: UnprovenBolt11): st
 export function decodeBolt11(text: string): Result<Bolt11, string> {
   const unproven = readBolt11(text)
   if (!unproven.ok) return unproven
+  const {
+    namedPayee: _named,
+    hopNodes,
+    digest: _digest,
+    signature: _signature,
+    recovery: _recovery,
+    ...facts
+  } = unproven.value
+  if (!hopNodes.every(isPublicKey)) return err('route: not a node')
   const payee = signer(unproven.value)
   if (payee === null) return err('signature does not hold')
-  const { namedPayee: _named, digest: _digest, signature: _signature, recovery: _recovery, ...facts } = unproven.value
   return ok({ ...facts, payee })
 }

@@ -21,7 +21,7 @@ const uuid = fc.uuid()
 export const wireText = fc.string({ unit: 'binary', maxLength: 24 })
 const orNone = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
 
-export const smallOrder: fc.Arbitrary<SmallOrder> = fc.record({
+const smallOrder: fc.Arbitrary<SmallOrder> = fc.record({
   id: orNone(uuid),
   kind: orNone(fc.constantFrom(...ORDER_KINDS)),
   status: orNone(fc.constantFrom(...ORDER_STATUSES)),
@@ -126,7 +126,7 @@ const payloads: { readonly [K in Payload['kind']]: fc.Arbitrary<Extract<Payload,
   }),
 }
 
-export const anyPayload: fc.Arbitrary<Payload> = fc.oneof(...Object.values(payloads))
+const anyPayload: fc.Arbitrary<Payload> = fc.oneof(...Object.values(payloads))
 
 export const anyMessage: fc.Arbitrary<Message> = fc.record({
   outer: fc.constantFrom(...OUTER_KEYS),

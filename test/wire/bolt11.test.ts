@@ -211,6 +211,7 @@ describe('An invoice', () => {
     ['an expiry of very many digits', [[FIELD.expiry, new Array(1023).fill(31)]]],
     ['a final CLTV that no double holds', [[FIELD.minFinalCltv, new Array(13).fill(31)]]],
     ['a route that is cut off', [[FIELD.route, hexWords('02'.repeat(50))]]],
+    ['a route over a node off the curve', [[FIELD.route, hexWords(`02${'f'.repeat(64)}${'00'.repeat(18)}`)]]],
     ['a route over no node', [[FIELD.route, hexWords('05'.repeat(51))]]],
     ['an empty fallback address', [[FIELD.fallback, []]]],
     ['a fallback address of a wrong length', [[FIELD.fallback, [0, ...hexWords('00'.repeat(21))]]]],
