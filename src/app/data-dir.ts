@@ -1,0 +1,59 @@
+/** What lies where in a data directory, and whose it is. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { acquireDataDirLock, DirectoryLockedError } from '../adapters/sqlite/lock.ts'
+import type { Store } from '../adapters/sqlite/store.ts'
+import type { MoneySeed } from '../engine/seed.ts'
+import { EXIT, Refusal } from './refusal.ts'
+
+/** The database of a data directory. */
+export const databaseOf = (dataDir: string): string => join(dataDir, 'fianza.db')
+
+/** The socket on which a running daemon answers questions. */
+export const socketOf = (dataDir: string): string => join(dataDir, 'fianza.sock')
+
+/** Whether the directory has been used by a daemon. */
+export const hasDatabase = (dataDir: string): boolean => existsSync(databaseOf(dataDir))
+
+/** Takes the directory for this process. Throws {@link Refusal} that names the holder; `to` says what cannot be done. */
+export function lockDataDir(dataDir: string, to: string): { release(): void } {
+  try {
+    return acquireDataDirLock(dataDir)
+  } catch (error) {
+    if (!(error instanceof DirectoryLockedError)) throw error
+    const holder = error.pid === null ? 'another process' : `process ${error.pid}`
+    throw new Refusal(`${dataDir} is in use by ${holder}; stop it first to ${to}`, EXIT.busy, { cause: error })
+  }
+}
+
+const NODE_KEY = 'node_key'
+const SEED_MARKER = 'seed_marker'
+
+/**
+ * A data directory belongs to one node key and one money seed for ever: trades are addressed to the key, and escrows are
+ * locked to the seed. Writes both down at the first start; throws {@link Refusal} when either differs later.
+ */
+export function claimDataDir(
+  store: Store,
+  dataDir: string,
+  node: { readonly pubkey: string; readonly npub: string },
+  seed: MoneySeed,
+): void {
+  const first = (key: string, value: string): string =>
+    store.s.meta_get({ key })?.value ?? store.s.meta_put({ key, value }).value
+  const { pubkey, marker } = store.transaction(() => ({
+    pubkey: first(NODE_KEY, node.pubkey),
+    marker: first(SEED_MARKER, seed.marker()),
+  }))
+  if (pubkey !== node.pubkey)
+    throw new Refusal(
+      `${dataDir} belongs to the node ${pubkey}, and the configured key is that of ${node.pubkey} (${node.npub}). ` +
+        'Configure the key that it belongs to, or use another data directory.',
+      EXIT.config,
+    )
+  if (marker !== seed.marker())
+    throw new Refusal(
+      `${dataDir} has the database of one money seed and the file of another. Restore the money.seed that belongs to the database.`,
+      EXIT.config,
+    )
+}
