@@ -4,10 +4,11 @@
  * The network is a hub with one channel to the daemon's node and one to every trader's wallet. It does no I/O, takes
  * time and chance as parameters and is a plain value inside: `snapshot()` is JSON. Two doors lead to the daemon's node:
  *
- * - {@link SimLightning} implements the daemon's port in the same process (`in-process.ts`, `createSimLightning`);
- * - {@link SimLndServer} serves LND's gRPC services over TLS (`server/server.ts`, `createSimLndServer`).
+ * - {@link SimLightning} implements the daemon's port in the same process: `createSimLightning(network, clock, options)`
+ *   of `in-process.ts`;
+ * - {@link SimLndServer} serves LND's gRPC services over TLS: `createSimLndServer(network, clock)` of `server/server.ts`.
  *
- * Both obey the same {@link FaultPlan}. The network itself comes from `network.ts`, `createSimNetwork`.
+ * Both obey the same {@link FaultPlan}. The network itself is made by `createSimNetwork(options)` of `network.ts`.
  */
 import type { Msat } from '../../core/money.ts'
 import type { Lightning, PaymentFailure } from '../../ports/lightning.ts'
@@ -88,9 +89,9 @@ export interface SimNetwork {
   totals(): Totals
   /** Recomputes every balance from the HTLCs and throws when one millisat is missing. Cheap checks run by themselves. */
   checkConservation(): void
-  /** The whole world: all parties, all HTLCs, the height. */
+  /** The whole world: all parties, all HTLCs, the height. Faults, scripts and power states are not part of it. */
   snapshot(): SimSnapshot
-  /** Back to an earlier world, everybody together. Open connections to the node are lost. */
+  /** Back to an earlier world, everybody together. Connections to the node are lost; payments awaited before never end. */
   restore(snapshot: SimSnapshot): void
   /** Forgets all timers. The network can not be used afterwards. Idempotent. */
   close(): void
@@ -158,7 +159,7 @@ export type NodeImage = { readonly format: 'fianza-sim-node-1' } & Readonly<Reco
 
 export interface SimNode {
   readonly pubkey: string
-  /** `running` with its RPC server ready, alive but refusing (`locked`, `starting`), or not there at all */
+  /** its RPC server serves (`ready`), refuses (`locked`, `starting`), or is not there; only `ready` takes part in payments */
   state(): 'ready' | 'locked' | 'starting' | 'stopped'
   /** Spendable balance of its channel. */
   balanceMsat(): Msat
@@ -167,7 +168,7 @@ export interface SimNode {
   payments(): readonly SimPayment[]
   payment(hash: string): SimPayment | null
 
-  /** Decides the fate of the next payment of this hash, or of the next payment of any hash. */
+  /** Decides the fate of the next payment of this hash, or of the next payment of any hash. Not part of a snapshot. */
   scriptPayment(hash: string | 'next', script: PaymentScript): void
   /** Lets the stuck parts of `parts` fail back, or arrive. */
   releaseStuck(hash: string, outcome: 'fail' | 'arrive'): void
@@ -179,7 +180,9 @@ export interface SimNode {
   /** Connections break (`kill`) or streams end with OK first; new connections are refused until `start`. */
   stop(how?: 'orderly' | 'kill'): void
   start(options?: Omit<RestartOptions, 'how'>): void
+  /** Restarts into the locked state. */
   lock(): void
+  /** Ends `locked` or `starting`. */
   unlock(): void
   /** Breaks every connection while the node goes on; clients may connect again at once. */
   cutConnections(): void
@@ -191,7 +194,7 @@ export interface SimNode {
   restoreWhileConnected(image: NodeImage): void
   /** Loses the record of one payment (the HTLCs go on). */
   forgetPayment(hash: string): void
-  /** Loses the record of one invoice; HTLCs on it stay in the network until their height. */
+  /** Loses the record of one invoice; HTLCs on it stay in the network until a restart gives them back, or their height. */
   forgetInvoice(hash: string): void
   /** Deletes all canceled invoices; their hashes can be added again. */
   collectCanceled(): void
@@ -220,7 +223,7 @@ export type WalletPayment =
   | { readonly ok: true; readonly preimage: string; readonly feeMsat: Msat }
   | { readonly ok: false; readonly reason: WalletFailure }
 
-/** How a wallet answers an HTLC set that fits one of its invoices. `wrong-preimage` belongs to the payer's script. */
+/** How a wallet answers an HTLC set that fits one of its invoices. After `fail` the invoice can still be paid. */
 export type IncomingAnswer = 'settle' | 'hold' | 'fail'
 
 export type InvoiceOptions = {

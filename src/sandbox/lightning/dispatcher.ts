@@ -2,8 +2,9 @@
  * Between a door and the service: LND's gate and the fault plan (money-path.md 6.5). One place decides what happens to a
  * call, whichever door it came through.
  */
-import type { Clock } from '../../ports/system.ts'
+
 import { unreachable } from '../../core/assert.ts'
+import type { Clock } from '../../ports/system.ts'
 import type { Fault } from './control.ts'
 import type { Sink, StopStream } from './lnd.ts'
 import type { Message } from './messages.ts'
@@ -13,8 +14,8 @@ import {
   Fields,
   gateOf,
   isUnary,
-  STREAMING,
   type Service,
+  STREAMING,
   type StreamMethod,
   UNARY,
   type UnaryMethod,

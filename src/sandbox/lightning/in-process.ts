@@ -3,7 +3,7 @@
  * the simulated LND, so a simulation runs the very code that decides about outcome classes in production; only the wire is
  * replaced. All time comes from the clock that it is given.
  */
-import { err, ok, type Result } from '../../core/result.ts'
+
 import type { Calls, OpenStream, StreamListener } from '../../adapters/lightning/calls.ts'
 import type { Evidence } from '../../adapters/lightning/evidence.ts'
 import type { RpcMessages } from '../../adapters/lightning/messages.ts'
@@ -21,6 +21,7 @@ import { nodeInfo } from '../../adapters/lightning/verbs/node-info.ts'
 import { pay } from '../../adapters/lightning/verbs/pay.ts'
 import { settleHold } from '../../adapters/lightning/verbs/settle-hold.ts'
 import { watchHold } from '../../adapters/lightning/verbs/watch-hold.ts'
+import { err, ok, type Result } from '../../core/result.ts'
 import type { Lightning, LightningConnection, Lookup } from '../../ports/lightning.ts'
 import type { Clock } from '../../ports/system.ts'
 import type { LndMethod, SimLightning, SimLightningOptions } from './control.ts'

@@ -58,12 +58,17 @@ export class Wallet implements SimWallet {
     return new Promise((resolve) => {
       this.#world.act(() => {
         const payment = this.#world.payer.create(this.#party, send)
-        const end = this.#outcome(payment)
-        const stopWaiting = this.#world.listen(`held:${this.#party.id}:${hash}`, () => resolve({ held: true, end }))
-        void end.then(() => {
-          stopWaiting()
-          resolve({ held: false, end })
+        const end = new Promise<WalletPayment>((finish) => {
+          const stopWatching = this.#world.listen(`payment:${this.#party.id}:${hash}`, (present) => {
+            const outcome = outcomeOf(present)
+            if (outcome === null) return
+            stopWatching()
+            stopWaiting()
+            finish(outcome)
+            resolve({ held: false, end })
+          })
         })
+        const stopWaiting = this.#world.listen(`held:${this.#party.id}:${hash}`, () => resolve({ held: true, end }))
         this.#world.payer.launch(this.#party, payment, send)
       })
     })
@@ -166,20 +171,19 @@ export class Wallet implements SimWallet {
       script: null,
     }
   }
+}
 
-  #outcome(payment: Payment): Promise<WalletPayment> {
-    return new Promise((resolve) => {
-      const stop = this.#world.listen(`payment:${this.#party.id}:${payment.hash}`, (present) => {
-        const status = statusOf(present)
-        if (status === 'initiated' || status === 'in-flight') return
-        stop()
-        if (status === 'succeeded' && present.preimage !== null) {
-          resolve({ ok: true, preimage: present.preimage, feeMsat: msat(feeOf(present)) })
-        } else {
-          resolve({ ok: false, reason: present.failure ?? 'error' })
-        }
-      })
-    })
+/** How a payment ended; null while it has not. */
+function outcomeOf(payment: Payment): WalletPayment | null {
+  switch (statusOf(payment)) {
+    case 'initiated':
+    case 'in-flight':
+      return null
+    case 'succeeded':
+      assert(payment.preimage !== null, 'a payment that succeeded has its preimage')
+      return { ok: true, preimage: payment.preimage, feeMsat: msat(feeOf(payment)) }
+    case 'failed':
+      return { ok: false, reason: payment.failure ?? 'error' }
   }
 }
 

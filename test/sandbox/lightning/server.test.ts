@@ -1,4 +1,4 @@
-import { X509Certificate, createHash } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import * as library from 'lightning'
 import { afterEach, expect, test } from 'vitest'
 import { satsToMsat } from '../../../src/core/money.ts'

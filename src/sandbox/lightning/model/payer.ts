@@ -132,6 +132,7 @@ export class Payer {
       const status = statusOf(payment)
       if (status === 'succeeded' || status === 'failed') continue
       payment.zombie = false
+      payment.failsAtMs = null
       payment.scriptedFailure = 'no-route'
       for (const attempt of payment.attempts) {
         const htlc = this.#transport.htlcs.get(attempt.htlcId)

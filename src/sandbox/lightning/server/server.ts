@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path'
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
-  type ServerUnaryCall,
-  type ServerWritableStream,
   Server,
   ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
