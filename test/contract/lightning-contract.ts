@@ -18,7 +18,7 @@ export type TraderInvoice = { readonly request: string; readonly hash: string }
 
 /** A payment of the trader's to a hold of the node. */
 export type TraderPayment = {
-  /** the node holds the HTLCs */
+  /** its HTLCs are on their way to the node */
   readonly held: boolean
   /** settled or given back */
   readonly end: Promise<{ readonly ok: boolean }>
@@ -601,6 +601,10 @@ function fixture<W extends LightningWorld>(makeWorld: () => Promise<W>) {
     const hold = await newHold()
     const payment = await world().payHold(hold.fact.request)
     if (!payment.held) throw new Error('the trader could not pay the hold')
+    await world().until(async () => {
+      const looked = await connection().lookupHold(hold.plan.hash)
+      return looked.ok && looked.value !== 'not-found' && looked.value.state === 'accepted'
+    }, 'the hold to be accepted')
     return { ...hold, payment }
   }
   const planFor = ({ request, hash }: TraderInvoice): PayPlan => ({

@@ -45,6 +45,7 @@ async function makeWorld(daemon: LndConfig, trader: LndConfig): Promise<Lightnin
   if (!lnd.ok) throw new Error(lnd.error)
   const target = lndTarget(trader)
   if (!target.ok) throw new Error(target.error)
+  let closed = false
   const channel = new Channel(target.value, LND_TIMINGS, () => {})
 
   const addInvoice = async (hash: string, amountMsat: number | null): Promise<TraderInvoice> => {
@@ -63,7 +64,7 @@ async function makeWorld(daemon: LndConfig, trader: LndConfig): Promise<Lightnin
     return found.ok && found.value.state === 'ACCEPTED'
   }
   const settleWhenPaid = async (preimage: Buffer, hash: string): Promise<void> => {
-    await eventually(() => accepted(hash), 'the trader to be paid', LIMIT_MS)
+    await eventually(() => closed || accepted(hash), 'the trader to be paid', LIMIT_MS)
     await channel.unary('settleInvoice', { preimage })
   }
   const secret = () => {
@@ -119,6 +120,7 @@ async function makeWorld(daemon: LndConfig, trader: LndConfig): Promise<Lightnin
       return { ...invoice, release }
     },
     close: () => {
+      closed = true
       channel.close('the contract is over')
       return Promise.resolve()
     },

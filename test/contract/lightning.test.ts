@@ -1,4 +1,5 @@
 import { createLnd } from '../../src/adapters/lightning/lnd.ts'
+import { RPC_NAMES, rpcUri } from '../../src/adapters/lightning/rpcs.ts'
 import type { LndTimings } from '../../src/adapters/lightning/timings.ts'
 import { satsToMsat } from '../../src/core/money.ts'
 import type { Lightning } from '../../src/ports/lightning.ts'
@@ -36,9 +37,11 @@ const inProcess = (network: Network, clock: TestClock): Promise<Door> =>
     close: () => Promise.resolve(),
   })
 
+/** With the macaroon that fianza asks its operator to bake, and no other right. */
 const overGrpc = async (network: Network, clock: TestClock): Promise<Door> => {
   const server = createSimLndServer(network, clock)
-  const { socket, certPem, macaroonHex } = await server.listen()
+  const { socket, certPem } = await server.listen()
+  const macaroonHex = server.macaroon(RPC_NAMES.map((name) => `uri:${rpcUri(name)}`))
   const lnd = createLnd({ socket, cert: certPem, macaroonHex }, { clock, timings: TIMINGS })
   if (!lnd.ok) throw new Error(lnd.error)
   const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 1))

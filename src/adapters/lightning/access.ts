@@ -75,9 +75,8 @@ export async function probeAccess(target: LndTarget, timings: LndTimings): Promi
       const evidence = await probe(channel, name, timings.readMs)
       if (evidence === null) continue
       const meaning = classify(name === 'lookupHtlcResolution' ? 'lookup-resolution' : 'read', evidence)
-      const detail = explain(meaning, evidence)
-      if (meaning === 'misconfigured') missing.push({ uri: rpcUri(name), detail })
-      else if (!reachedLnd(meaning, evidence)) return { ok: false, detail }
+      if (meaning === 'misconfigured') missing.push({ uri: rpcUri(name), detail: evidence.details })
+      else if (!reachedLnd(meaning, evidence)) return { ok: false, detail: explain(meaning, evidence) }
     }
     return { ok: true, value: { missing } }
   } finally {

@@ -76,7 +76,16 @@ function firstFailure(
       forget()
       resolve(failure)
     }
-    for (const read of reads) void read.then((answer) => (answer.ok ? undefined : finish(answer.detail)))
-    void Promise.all(reads).then((answers) => (answers.every(({ ok }) => ok) ? finish(null) : undefined))
+    const answered = reads.map(async (read) => {
+      const answer = await read
+      if (!answer.ok) finish(answer.detail)
+      return answer.ok
+    })
+    Promise.all(answered).then(
+      (oks) => {
+        if (oks.every(Boolean)) finish(null)
+      },
+      (error: unknown) => finish(String(error)),
+    )
   })
 }

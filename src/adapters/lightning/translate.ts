@@ -112,7 +112,7 @@ export function paymentRecordOf(message: PaymentMessage): PaymentRecord {
 }
 
 /** Whether sha256(preimage) is the hash; both in hex. */
-export function provesHash(preimageHex: string, hashHex: string): boolean {
+function provesHash(preimageHex: string, hashHex: string): boolean {
   return isHash(preimageHex) && hashOf(preimageHex) === hashHex
 }
 

@@ -1,5 +1,5 @@
 import type { Calls, OpenStream, StreamListener } from '../../../src/adapters/lightning/calls.ts'
-import type { Evidence } from '../../../src/adapters/lightning/evidence.ts'
+import { type Evidence, evidenceOf } from '../../../src/adapters/lightning/evidence.ts'
 import type { InvoiceMessage, PaymentMessage, RpcMessages } from '../../../src/adapters/lightning/messages.ts'
 import { type RpcName, rpcUri } from '../../../src/adapters/lightning/rpcs.ts'
 import { err, ok, type Result } from '../../../src/core/result.ts'
@@ -52,7 +52,7 @@ export class ScriptedCalls implements Calls {
         }
       }
     }
-    void play()
+    play().catch((error: unknown) => listener.onEnd(evidenceOf(rpcUri(name), error)))
     return {
       cancel: () => {
         over = true
