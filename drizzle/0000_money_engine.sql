@@ -478,6 +478,16 @@ CREATE TABLE alert (                             -- one open question to the ope
 --> statement-breakpoint
 CREATE INDEX alert_gc ON alert(closed_at) WHERE closed_at IS NOT NULL;
 --> statement-breakpoint
+-- ---------------------------------------------------------------- ratings: what one side of an order gave the other, once
+
+CREATE TABLE rating (
+  order_id TEXT NOT NULL REFERENCES orders(id),
+  rater    TEXT NOT NULL CHECK (rater IN ('buyer','seller')),
+  stars    INTEGER NOT NULL CHECK (stars BETWEEN 1 AND 5),
+  at       INTEGER NOT NULL,
+  PRIMARY KEY (order_id, rater)
+) STRICT, WITHOUT ROWID;
+--> statement-breakpoint
 -- ---------------------------------------------------------------- users: one row an identity key that ever traded with one
 
 CREATE TABLE users (

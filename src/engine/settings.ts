@@ -1,5 +1,6 @@
 /** What the operator configures, as the engine needs it: checked, complete, in our units. */
 import type { OrderLimits } from '../core/order/create.ts'
+import type { BreakerLimits } from '../core/pricing.ts'
 import type { Transport } from '../core/protocol.ts'
 
 /** Limits on what strangers can cost (money-path.md 3.9); enforced in `inbox/limits.ts` and where rows are counted. */
@@ -51,6 +52,7 @@ export type EngineSettings = {
   readonly maxPriceStalenessS: number
   readonly priceIntervalS: number
   readonly outlierThresholdPct: number
+  readonly priceBreaker: BreakerLimits
   readonly publishRates: boolean
   readonly infoIntervalS: number
   readonly relayListIntervalS: number

@@ -93,7 +93,13 @@ export class Inbox {
    * Handles one event that was addressed to us. Resolves when its verdict is on disk. The same event again, from any
    * relay, changes nothing.
    */
-  async take(event: NostrEvent, arrival: Arrival): Promise<IntakeVerdict> {
+  take(event: NostrEvent, arrival: Arrival): Promise<IntakeVerdict> {
+    const admitted = this.admit(event)
+    return typeof admitted === 'string' ? Promise.resolve(admitted) : this.handle(admitted, arrival)
+  }
+
+  /** The gates and the opening, without I/O: a message that may be handled, or the verdict that ends it here. */
+  admit(event: NostrEvent): InboundMessage | IntakeVerdict {
     if (this.#seen.has(event.id) || this.#inHand.has(event.id)) return this.#count('known')
     const gate = this.#gate(event)
     if (gate !== null) return this.#count(gate)
@@ -102,17 +108,21 @@ export class Inbox {
       return this.#count('known')
     }
     const opened = openInbound(event, this.#ctx.key)
-    if (!opened.ok) {
-      // The id commits to the content: what did not open once never will.
-      this.#seen.add(event.id)
-      this.#ctx.log.debug('event not opened', { stage: opened.error.stage, why: opened.error.why })
-      return this.#count('unopened')
-    }
-    this.#inHand.add(event.id)
+    if (opened.ok) return opened.value
+    // The id commits to the content: what did not open once never will.
+    this.#seen.add(event.id)
+    this.#ctx.log.debug('event not opened', { stage: opened.error.stage, why: opened.error.why })
+    return this.#count('unopened')
+  }
+
+  /** Handles an admitted message in its sender's lane. */
+  async handle(inbound: InboundMessage, arrival: Arrival): Promise<IntakeVerdict> {
+    if (this.#inHand.has(inbound.outerId)) return this.#count('known')
+    this.#inHand.add(inbound.outerId)
     try {
-      return this.#count(await this.#inLane(opened.value, arrival))
+      return this.#count(await this.#inLane(inbound, arrival))
     } finally {
-      this.#inHand.delete(event.id)
+      this.#inHand.delete(inbound.outerId)
     }
   }
 
@@ -150,7 +160,7 @@ export class Inbox {
       inbound.sender,
       inbound.createdAtS,
       arrival.stored,
-      () => this.#handle({ inbound, stored: arrival.stored, ageS, requestKey: null }),
+      () => this.#inTurn({ inbound, stored: arrival.stored, ageS, requestKey: null }),
       () => this.#refuseUnhandled(inbound),
     )
   }
@@ -163,7 +173,7 @@ export class Inbox {
     })
   }
 
-  async #handle(request: Request): Promise<IntakeVerdict> {
+  async #inTurn(request: Request): Promise<IntakeVerdict> {
     const { inbound } = request
     const { outerId, message } = inbound
     if (this.#quarantine.has(outerId)) return this.#putInQuarantine(inbound)

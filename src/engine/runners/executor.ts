@@ -41,6 +41,7 @@ export class Executor {
   readonly #busy = new Set<string>()
   readonly #inPool: Record<Pool, number> = { hold_create: 0, ending: 0, lookup: 0, pay: 0 }
   readonly #looks = new Map<string, number>()
+  #paysToo = false
 
   constructor(ctx: Ctx, link: LightningLink) {
     this.#ctx = ctx
@@ -48,8 +49,15 @@ export class Executor {
     this.#loop = new Loop('executor', ctx.clock, ctx.log, () => this.#turn())
   }
 
+  /** Holds are made, settled and given back from now on; payments wait for {@link Executor.startPayments}. */
   start(): void {
     this.#loop.start()
+  }
+
+  /** Payouts run from now on: what was missed has been read. */
+  startPayments(): void {
+    this.#paysToo = true
+    this.#loop.poke()
   }
 
   poke(): void {
@@ -123,6 +131,7 @@ export class Executor {
   #begin(verified: Verified, op: LnOpRow): void {
     if (op.state === 'dispatching' || this.#busy.has(op.id)) return
     const pool = this.#poolOf(op)
+    if (pool === 'pay' && !this.#paysToo) return
     const cap = pool === 'pay' ? this.#ctx.settings.limits.payoutsInAll : POOL[pool]
     if (this.#inPool[pool] >= cap) return
     this.#busy.add(op.id)
@@ -272,14 +281,7 @@ export class Executor {
         })
         if (claim !== undefined) return { attempt: claim.attempt, startedAtMs: tx.nowMs }
         // A cap is reached, or the connection went: look again soon rather than in a hot loop.
-        tx.store.run(
-          `UPDATE ln_op SET next_at = :next, version = version + 1 WHERE id = :id AND state = 'planned' AND version = :v`,
-          {
-            id: op.id,
-            v: op.version,
-            next: tx.nowS + RETRY_MIN_S,
-          },
-        )
+        tx.s.pay_defer({ id: op.id, v: op.version, next: tx.nowS + RETRY_MIN_S })
         return null
       },
     })

@@ -16,6 +16,11 @@ export const obligations = {
     RETURNING hash
   `),
 
+  /** The maker of a buy order changes his trade key: what he reserved goes with him. No row: he reserved nothing. */
+  hash_follow: one<{ owner: string; from: string; to: string }, { hash: string }>(`
+    UPDATE payout_hash SET payee = :to WHERE owner = :owner AND payee = :from RETURNING hash
+  `),
+
   /**
    * In the transaction that records hold final = settled; the anchor is now, because now the money is ours. No row:
    * nothing hangs on this hold, or done before.

@@ -133,6 +133,17 @@ export const outbox = {
     RETURNING want_rev
   `),
 
+  /** A relay still lacks this revision: back-off. No row: done, or a newer revision is wanted. */
+  pub_retry: one<{ coord: string; rev: number; next: number }, { tries: number }>(`
+    UPDATE outbox_pub SET tries = tries + 1, next_at = :next
+     WHERE coord = :coord AND want_rev = :rev AND done_rev < :rev RETURNING tries
+  `),
+
+  /** A relay that is new to us gets every public event that still counts. No row: there is none. */
+  pub_again: many<{ now: number }, { coord: string }>(`
+    UPDATE outbox_pub SET done_rev = 0, next_at = :now WHERE done_rev > 0 AND refresh_at IS NOT NULL RETURNING coord
+  `),
+
   /** Clients read 48 h back: the same content once more, as a new revision. No row: none is due. */
   pub_refresh: many<{ now: number }, { coord: string }>(`
     UPDATE outbox_pub SET want_rev = want_rev + 1, next_at = :now, tries = 0, refresh_at = :now + 86400 WHERE refresh_at <= :now RETURNING coord

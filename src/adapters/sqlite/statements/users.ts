@@ -13,4 +13,20 @@ export const users = {
   user_get: one<{ identity: string }, UserRow>(`
     SELECT * FROM users WHERE identity = :identity
   `),
+
+  /** One rating a side and order. No row: this side has rated. */
+  rate_once: one<{ order_id: string; rater: 'buyer' | 'seller'; stars: number; now: number }, { stars: number }>(`
+    INSERT INTO rating(order_id, rater, stars, at) VALUES (:order_id, :rater, :stars, :now)
+    ON CONFLICT DO NOTHING RETURNING stars
+  `),
+
+  /** The reputation after one more rating; the number of reviews is the fence. No row: rated meanwhile, or unknown. */
+  user_rated: one<
+    { identity: string; reviews: number; rating: number; last: number; min: number; max: number },
+    { total_reviews: number }
+  >(`
+    UPDATE users SET total_reviews = :reviews, total_rating = :rating, last_rating = :last, min_rating = :min, max_rating = :max
+     WHERE identity = :identity AND total_reviews = :reviews - 1
+    RETURNING total_reviews
+  `),
 }

@@ -1,0 +1,124 @@
+/**
+ * Reading what arrived while we were down or deaf (DEC-03): backwards in pages from every relay, from a stored cursor
+ * with overlap, opened, sorted by inner time, handled oldest first; the cursor moves only over a complete range.
+ */
+import type { RelayRow } from '../../adapters/sqlite/schema.ts'
+import type { InboundMessage, NostrEvent } from '../../core/protocol.ts'
+import type { RelayFilter } from '../../ports/relays.ts'
+import { KIND_DIRECT, KIND_GIFT_WRAP } from '../../wire/transport.ts'
+import type { Ctx } from '../context.ts'
+import { nowS } from '../context.ts'
+import type { Inbox } from '../inbox/inbox.ts'
+import { alert } from '../say.ts'
+
+const OVERLAP_DIRECT_S = 600
+/** Gift wraps are dated up to two days back on purpose. */
+const OVERLAP_WRAP_S = 3 * 86_400
+const EVENTS_MAX = 50_000
+const PAGES_MAX = 2000
+const PAGE_DEADLINE_MS = 10_000
+
+/** How far back a kind is asked for. */
+type Range = { readonly kind: number; readonly sinceS: number }
+
+type Collected = { readonly complete: boolean; readonly full: boolean }
+
+export class CatchUp {
+  readonly #ctx: Ctx
+  readonly #inbox: Inbox
+  #endedAtS = 0
+
+  constructor(ctx: Ctx, inbox: Inbox) {
+    this.#ctx = ctx
+    this.#inbox = inbox
+  }
+
+  /** When the last catch-up ended; nobody is timed out shortly after (DEC-38). 0 before the first. */
+  get endedAtS(): number {
+    return this.#endedAtS
+  }
+
+  /** Reads what these relays have for us, and handles it. Resolves when every message has its verdict. */
+  async run(urls: readonly string[]): Promise<void> {
+    const startedS = nowS(this.#ctx)
+    const receivedAtMs = this.#ctx.clock.nowMs()
+    const found = new Map<string, NostrEvent>()
+    const results = await Promise.all(urls.map(async (url) => ({ url, ...(await this.#collect(url, found)) })))
+    const messages = this.#open([...found.values()])
+    this.#ctx.log.info('caught up', { relays: urls.length, events: found.size, messages: messages.length })
+    // All are handed in before any is waited for: lanes keep each sender's order, the door its batches.
+    await Promise.allSettled(messages.map((message) => this.#inbox.handle(message, { stored: true, receivedAtMs })))
+    await this.#ctx.door.submit({
+      name: 'cursors',
+      run: (tx) => {
+        for (const { url, complete } of results) if (complete) tx.s.relay_cursor({ url, cursor: startedS })
+        if (results.some((r) => r.full))
+          alert(
+            this.#ctx,
+            tx,
+            'catch-up-full',
+            2,
+            `more than ${EVENTS_MAX} events wait at the relays: the oldest were not read`,
+          )
+      },
+    })
+    this.#endedAtS = nowS(this.#ctx)
+  }
+
+  #open(events: readonly NostrEvent[]): readonly InboundMessage[] {
+    const messages: InboundMessage[] = []
+    for (const event of events) {
+      const admitted = this.#inbox.admit(event)
+      if (typeof admitted !== 'string') messages.push(admitted)
+    }
+    return messages.sort((a, b) => a.createdAtS - b.createdAtS || (a.outerId < b.outerId ? -1 : 1))
+  }
+
+  #ranges(url: string): readonly Range[] {
+    const row = this.#ctx.store.get<RelayRow>('SELECT * FROM relay WHERE url = :url', { url })
+    const cursor = row?.cursor ?? nowS(this.#ctx)
+    const { transports } = this.#ctx.settings
+    return [
+      ...(transports.includes(2) ? [{ kind: KIND_DIRECT, sinceS: cursor - OVERLAP_DIRECT_S }] : []),
+      ...(transports.includes(1) ? [{ kind: KIND_GIFT_WRAP, sinceS: cursor - OVERLAP_WRAP_S }] : []),
+    ]
+  }
+
+  async #collect(url: string, found: Map<string, NostrEvent>): Promise<Collected> {
+    let complete = true
+    for (const range of this.#ranges(url)) {
+      const result = await this.#pages(url, range, found)
+      complete &&= result.complete
+      if (result.full) return result
+    }
+    return { complete, full: false }
+  }
+
+  /** One kind of one relay, newest first, until a page is empty or all of the range was seen. */
+  async #pages(url: string, range: Range, found: Map<string, NostrEvent>): Promise<Collected> {
+    let untilS: number | null = null
+    let newHere = 0
+    for (let n = 0; n < PAGES_MAX; n += 1) {
+      const filter: RelayFilter = {
+        kinds: [range.kind],
+        '#p': [this.#ctx.key.pubkey],
+        since: range.sinceS,
+        limit: this.#ctx.relays.pageLimit(url),
+        ...(untilS === null ? {} : { until: untilS }),
+      }
+      const page = await this.#ctx.relays.page(url, filter, PAGE_DEADLINE_MS)
+      const before = found.size
+      for (const event of page.events) found.set(event.id, event)
+      newHere += found.size - before
+      if (!page.complete) return { complete: false, full: false }
+      if (found.size > EVENTS_MAX) return { complete: false, full: true }
+      if (page.events.length === 0 || page.oldestS === null) return { complete: true, full: false }
+      // Several events share a second: ask for that second again, unless it brought nothing new.
+      const nextS: number = page.oldestS === untilS && found.size === before ? page.oldestS - 1 : page.oldestS
+      if (nextS < range.sinceS) return { complete: true, full: false }
+      untilS = nextS
+    }
+    this.#ctx.log.warn('a relay gives page after page', { url, events: newHere })
+    return { complete: false, full: true }
+  }
+}

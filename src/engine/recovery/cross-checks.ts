@@ -1,0 +1,98 @@
+/**
+ * What the rows imply and must therefore be there (money-path.md 3.7 X-1 to X-16). A gap is filled when the repair is only
+ * "insert the missing intent"; anything else is an alert. Runs at start and in every sweep; a quiet system is not changed.
+ */
+import type { HoldRow, ObligationRow } from '../../adapters/sqlite/schema.ts'
+import type { Ctx } from '../context.ts'
+import type { Tx } from '../door.ts'
+import { cancelHold, ensureCancel } from '../journal/escrow-intents.ts'
+import { prompt, promptDue, startPaying } from '../journal/obligations.ts'
+import { alert } from '../say.ts'
+
+const ENDED = `('success', 'canceled', 'cooperatively-canceled', 'canceled-by-admin', 'expired')`
+const UNDELIVERED_S = 600
+
+/** All checks, in one transaction. */
+export function crossCheck(ctx: Ctx, tx: Tx): void {
+  fundsWithoutOwner(ctx, tx)
+  readyWithoutIntent(ctx, tx)
+  promptDue(ctx, tx)
+  endedWithOpenHold(ctx, tx)
+  decidedWithoutIntent(ctx, tx)
+  doneWithoutLedger(ctx, tx)
+  undelivered(ctx, tx)
+  askAgainAfterDeadLetter(ctx, tx)
+}
+
+/** X-1, X-2: a settled hold funds what hangs on it. */
+function fundsWithoutOwner(ctx: Ctx, tx: Tx): void {
+  const blocked = tx.store.all<{ hash: string }>(
+    `SELECT DISTINCT h.hash FROM obligation o JOIN hold h ON h.hash = o.funded_by WHERE o.state = 'blocked' AND h.final IS NOT NULL`,
+  )
+  for (const { hash } of blocked) {
+    for (const funded of tx.s.obligation_fund({ hash, now: tx.nowS })) startPaying(ctx, tx, funded.id)
+    tx.s.obligation_unfund({ hash })
+  }
+}
+
+/** X-3: ready and nobody pays. */
+function readyWithoutIntent(ctx: Ctx, tx: Tx): void {
+  const rows = tx.store.all<ObligationRow>(
+    `SELECT o.* FROM obligation o WHERE o.state = 'ready' AND NOT EXISTS
+       (SELECT 1 FROM ln_op p WHERE p.obligation_id = o.id AND p.kind = 'pay' AND p.state NOT IN ('refused', 'void'))`,
+  )
+  for (const row of rows) startPaying(ctx, tx, row.id)
+}
+
+/** X-6: an order that is over keeps no undecided hold. */
+function endedWithOpenHold(ctx: Ctx, tx: Tx): void {
+  const holds = tx.store.all<HoldRow>(
+    `SELECT h.* FROM hold h JOIN orders o ON o.id = h.order_id WHERE h.final IS NULL AND h.decision = 'none' AND o.status IN ${ENDED}`,
+  )
+  for (const hold of holds) cancelHold(ctx, tx, hold, 'order-ended', 'cross-check')
+}
+
+/** X-8: a decision has an intent that ends the hold. */
+function decidedWithoutIntent(ctx: Ctx, tx: Tx): void {
+  const holds = tx.store.all<HoldRow>(
+    `SELECT h.* FROM hold h WHERE h.final IS NULL AND h.decision <> 'none' AND NOT EXISTS
+       (SELECT 1 FROM ln_op p WHERE p.hash = h.hash AND p.kind IN ('hold_settle', 'hold_cancel') AND p.state <> 'void')`,
+  )
+  for (const hold of holds) {
+    if (hold.decision === 'cancel') ensureCancel(ctx, tx, hold.hash)
+    else alert(ctx, tx, `no-settle-intent:${hold.hash}`, 3, `hold ${hold.hash} is decided settle and has no intent`)
+  }
+}
+
+/** X-10: what moved is booked. */
+function doneWithoutLedger(ctx: Ctx, tx: Tx): void {
+  const rows = tx.store.all<{ id: string }>(
+    `SELECT p.id FROM ln_op p WHERE p.kind = 'pay' AND p.state = 'done' AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.cause = 'paid:' || p.id)
+      UNION ALL
+     SELECT h.hash FROM hold h WHERE h.final = 'settled' AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.cause = 'settle:' || h.hash)`,
+  )
+  for (const { id } of rows) alert(ctx, tx, `no-ledger:${id}`, 3, `${id} moved sats and is not in the ledger`)
+}
+
+/** X-12, first half: what waits for a relay too long. */
+function undelivered(ctx: Ctx, tx: Tx): void {
+  const row = tx.store.get<{ n: number }>(
+    'SELECT COUNT(*) AS n FROM outbox_msg WHERE state < 2 AND first_ok_at IS NULL AND created_at <= :before',
+    {
+      before: tx.nowS - UNDELIVERED_S,
+    },
+  )
+  if ((row?.n ?? 0) > 0)
+    alert(ctx, tx, 'undelivered', 2, `${row?.n ?? 0} messages wait for a relay since more than ${UNDELIVERED_S} s`)
+  else tx.s.alert_close({ key: 'undelivered', now: tx.nowS })
+}
+
+/** X-12, second half: a request that no relay ever took is asked again, at most three times (money-path.md 3.8). */
+function askAgainAfterDeadLetter(ctx: Ctx, tx: Tx): void {
+  const rows = tx.store.all<ObligationRow>(
+    `SELECT o.* FROM obligation o WHERE o.state = 'need_destination' AND o.prompt_ok_at IS NULL AND o.prompts <= 3 AND o.last_prompt_at <= :before
+        AND EXISTS (SELECT 1 FROM outbox_msg m WHERE m.obligation_id = o.id AND m.state = 3)`,
+    { before: tx.nowS - 60 },
+  )
+  for (const row of rows) prompt(ctx, tx, row, 60)
+}
