@@ -11,7 +11,7 @@ import { Wallet } from './wallet.ts'
 const WALLET_PREFIX = 'wallet:'
 
 /** What a network is like when nothing else is said. */
-export const DEFAULT_SIM_CONFIG: SimConfig = {
+const DEFAULT_SIM_CONFIG: SimConfig = {
   nodeLocalMsat: msat(10_000_000_000_000),
   nodeInboundMsat: msat(10_000_000_000_000),
   walletInboundMsat: msat(1_000_000_000_000),

@@ -24,6 +24,7 @@ export class Transport {
   readonly parties = new Map<PartyId, Party>()
   /** routing fees that the hub has earned */
   feesMsat = 0
+  readonly #arrived = new Map<string, Htlc>()
   #lastId = 0
   readonly #context: Context
   readonly #handlers: HtlcHandlers
@@ -81,6 +82,7 @@ export class Transport {
     if (payee.channel.hubMsat < htlc.amountMsat) return this.fail(htlc, 'TEMPORARY_CHANNEL_FAILURE')
     move(payee.channel, 'hubMsat', 'pendingInMsat', htlc.amountMsat)
     htlc.payeeIndex = payee.channel.nextIndex++
+    this.#arrived.set(arrivalKey(payee.id, htlc.payeeIndex), htlc)
     htlc.state = 'held'
     this.#handlers.arrived(payee, htlc)
   }
@@ -149,21 +151,28 @@ export class Transport {
 
   /** The HTLC at an index of a party's channel, if one ever arrived there. */
   incoming(payee: Party, index: number): Htlc | null {
-    for (const htlc of this.htlcs.values()) if (htlc.payee === payee.id && htlc.payeeIndex === index) return htlc
-    return null
+    return this.#arrived.get(arrivalKey(payee.id, index)) ?? null
   }
 
   /** Replaces all HTLCs; part of restoring a snapshot. */
   load(htlcs: readonly Htlc[], feesMsat: number): void {
     this.htlcs.clear()
     this.pending.clear()
+    this.#arrived.clear()
     for (const htlc of htlcs) {
       this.htlcs.set(htlc.id, htlc)
+      if (htlc.payee !== null && htlc.payeeIndex !== null) {
+        this.#arrived.set(arrivalKey(htlc.payee, htlc.payeeIndex), htlc)
+      }
       if (htlc.state !== 'settled' && htlc.state !== 'failed') this.pending.add(htlc.id)
     }
     this.#lastId = htlcs.reduce((max, htlc) => Math.max(max, htlc.id), 0)
     this.feesMsat = feesMsat
   }
+}
+
+function arrivalKey(payee: PartyId, index: number): string {
+  return `${payee}:${index}`
 }
 
 type Pot = 'localMsat' | 'hubMsat' | 'pendingOutMsat' | 'pendingInMsat'
