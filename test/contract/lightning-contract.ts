@@ -51,8 +51,8 @@ const DELTA = 144
 const LIFE_S = 900
 
 /** The port's contract on any node, real or simulated. The suite shares one world; hashes keep its rows apart. */
-export function lightningContract(name: string, makeWorld: () => Promise<LightningWorld>): void {
-  describe(name, () => {
+export function lightningContract(name: string, makeWorld: () => Promise<LightningWorld>, rowMs = 20_000): void {
+  describe(name, { timeout: rowMs }, () => {
     const { world, connection, finish, newHold, heldHold, planFor } = fixture(makeWorld)
 
     describe('the node', () => {

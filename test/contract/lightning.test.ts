@@ -123,5 +123,8 @@ lightningContract("LND over gRPC, with the SQL store's error texts", () =>
   simulated(overGrpc, { errorTexts: 'wrapped' }),
 )
 
+/** Between real nodes each payment of a row may take a while. */
+const REAL_ROW_MS = 180_000
+
 const real = realLndWorld(process.env)
-if (real !== null) lightningContract('a real LND', real)
+if (real !== null) lightningContract('a real LND', real, REAL_ROW_MS)
