@@ -22,7 +22,10 @@ export function lockDataDir(dataDir: string, to: string): { release(): void } {
   } catch (error) {
     if (!(error instanceof DirectoryLockedError)) throw error
     const holder = error.pid === null ? 'another process' : `process ${error.pid}`
-    throw new Refusal(`${dataDir} is in use by ${holder}; stop it first to ${to}`, EXIT.busy, { cause: error })
+    throw new Refusal(`${dataDir} is in use by ${holder}; stop it first to ${to}`, {
+      exitCode: EXIT.busy,
+      cause: error,
+    })
   }
 }
 
@@ -49,11 +52,11 @@ export function claimDataDir(
     throw new Refusal(
       `${dataDir} belongs to the node ${pubkey}, and the configured key is that of ${node.pubkey} (${node.npub}). ` +
         'Configure the key that it belongs to, or use another data directory.',
-      EXIT.config,
+      { exitCode: EXIT.config },
     )
   if (marker !== seed.marker())
     throw new Refusal(
       `${dataDir} has the database of one money seed and the file of another. Restore the money.seed that belongs to the database.`,
-      EXIT.config,
+      { exitCode: EXIT.config },
     )
 }

@@ -67,12 +67,15 @@ export const nsecOf = (secretKey: Uint8Array): string => nip19.nsecEncode(secret
 export function loadNodeKeys(source: { readonly text: string } | { readonly file: string }, curves: Curves): NodeKeys {
   const named = 'text' in source ? 'nostr.nsec_privkey' : source.file
   const read = readSecretKey('text' in source ? source.text : readKeyFile(source.file))
-  if (!read.ok) throw new Refusal(`${named}: not the key of a node: ${read.error}`, EXIT.config)
+  if (!read.ok) throw new Refusal(`${named}: not the key of a node: ${read.error}`, { exitCode: EXIT.config })
   try {
     const pubkey = curves.publicKey(read.value)
     return { secretKey: read.value, pubkey, npub: npubOf(pubkey) }
   } catch (error) {
-    throw new Refusal(`${named}: not the key of a node: no such point on the curve`, EXIT.config, { cause: error })
+    throw new Refusal(`${named}: not the key of a node: no such point on the curve`, {
+      exitCode: EXIT.config,
+      cause: error,
+    })
   }
 }
 
@@ -80,14 +83,15 @@ function readKeyFile(file: string): string {
   if (!existsSync(file))
     throw new Refusal(
       `${file}: the node's key is not there; restore it, set nostr.nsec_file, or make a new one with \`fianza init\``,
-      EXIT.config,
+      { exitCode: EXIT.config },
     )
   return readSecretFile(file)
 }
 
 /** Writes a new key of a node into a file that must not exist yet, and returns it. Throws {@link Refusal}. */
 export function createNodeKey(file: string, curves: Curves): NodeKeys {
-  if (existsSync(file)) throw new Refusal(`${file}: there is a key already; it is left as it is`, EXIT.config)
+  if (existsSync(file))
+    throw new Refusal(`${file}: there is a key already; it is left as it is`, { exitCode: EXIT.config })
   const secretKey = new Uint8Array(randomBytes(32))
   const pubkey = curves.publicKey(secretKey)
   createSecretFile(file, nsecOf(secretKey))
@@ -106,7 +110,7 @@ export function loadMoneySeed(dataDir: string, hasDatabase: boolean): MoneySeed 
       throw new Refusal(
         `${file}: the money seed is not there, but the database is. Escrows that it holds can be settled only with this seed: ` +
           'restore the file from the backup of this data directory. If no escrow is open, move the database away to begin anew.',
-        EXIT.config,
+        { exitCode: EXIT.config },
       )
     createSecretFile(file, bytesToHex(randomBytes(SEED_BYTES)))
   }
@@ -116,28 +120,26 @@ export function loadMoneySeed(dataDir: string, hasDatabase: boolean): MoneySeed 
 /** Reads a seed file. Throws {@link Refusal}. */
 export function readMoneySeed(file: string): MoneySeed {
   if (!existsSync(file))
-    throw new Refusal(`${file}: the money seed is not there; restore it from a backup`, EXIT.config)
+    throw new Refusal(`${file}: the money seed is not there; restore it from a backup`, { exitCode: EXIT.config })
   const text = readSecretFile(file).trim().toLowerCase()
   if (!isHex(text, SEED_BYTES))
-    throw new Refusal(
-      `${file}: not a money seed, which has ${SEED_BYTES * 2} hex digits; restore it from a backup`,
-      EXIT.config,
-    )
+    throw new Refusal(`${file}: not a money seed, which has ${SEED_BYTES * 2} hex digits; restore it from a backup`, {
+      exitCode: EXIT.config,
+    })
   return new MoneySeed(hexToBytes(text))
 }
 
 function readSecretFile(file: string): string {
   const mode = statSync(file).mode & 0o777
   if ((mode & 0o077) !== 0)
-    throw new Refusal(
-      `${file}: others can read or write it (mode ${mode.toString(8)}); run: chmod 600 ${file}`,
-      EXIT.config,
-    )
+    throw new Refusal(`${file}: others can read or write it (mode ${mode.toString(8)}); run: chmod 600 ${file}`, {
+      exitCode: EXIT.config,
+    })
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new Refusal(`${file}: it cannot be read: ${why}`, EXIT.config, { cause: error })
+    throw new Refusal(`${file}: it cannot be read: ${why}`, { exitCode: EXIT.config, cause: error })
   }
 }
 

@@ -14,12 +14,18 @@ import type {
 import { databaseOf, hasDatabase } from './data-dir.ts'
 import { EXIT, Refusal } from './refusal.ts'
 
+/** An intent without its parameters and results, which hold preimages (DEC-15). */
+export type IntentRow = Pick<
+  LnOpRow,
+  'id' | 'kind' | 'hash' | 'state' | 'attempt' | 'last_class' | 'last_detail' | 'next_at' | 'created_at'
+>
+
 /** What one order moved, owes and holds. */
 export type OrderMoney = {
   readonly order: OrderRow
   readonly holds: readonly HoldRow[]
   readonly obligations: readonly ObligationNowRow[]
-  readonly intents: readonly LnOpRow[]
+  readonly intents: readonly IntentRow[]
   readonly transfers: readonly LedgerRow[]
 }
 
@@ -83,8 +89,9 @@ export class Records {
         'SELECT * FROM obligation_now WHERE order_id = :id ORDER BY created_at',
         { id },
       ),
-      intents: this.#all<LnOpRow>(
-        `SELECT * FROM ln_op WHERE hash IN (SELECT hash FROM hold WHERE order_id = :id)
+      intents: this.#all<IntentRow>(
+        `SELECT id, kind, hash, state, attempt, last_class, last_detail, next_at, created_at FROM ln_op
+          WHERE hash IN (SELECT hash FROM hold WHERE order_id = :id)
             OR obligation_id IN (SELECT id FROM obligation WHERE order_id = :id) ORDER BY created_at, id`,
         { id },
       ),
@@ -117,10 +124,9 @@ export class Records {
 /** Runs `read` on the records of a data directory. Throws {@link Refusal} when it has no database. */
 export function readRecords<T>(dataDir: string, read: (records: Records) => T): T {
   if (!hasDatabase(dataDir))
-    throw new Refusal(
-      `${dataDir} has no database yet; \`fianza start\` makes one, --dir names another directory`,
-      EXIT.failed,
-    )
+    throw new Refusal(`${dataDir} has no database yet; \`fianza start\` makes one, --dir names another directory`, {
+      exitCode: EXIT.failed,
+    })
   const db = new BetterSqlite3(databaseOf(dataDir), { readonly: true, fileMustExist: true })
   try {
     return read(new Records(db))

@@ -2,10 +2,14 @@
  * The last resort when the database is gone: the money seed and LND know every pending escrow between them
  * (money-path.md 3.7). Preimages are computed and used here; they are never shown (DEC-15).
  */
+import { createLnd } from '../adapters/lightning/lnd.ts'
 import type { HoldPurpose } from '../adapters/sqlite/schema.ts'
+import { systemClock } from '../adapters/system/clock.ts'
 import { type MoneySeed, parseMemo } from '../engine/seed.ts'
 import type { HoldFact, Lightning, LightningConnection, Lookup } from '../ports/lightning.ts'
+import { type AppConfig, ConfigError } from './config/load.ts'
 import { databaseOf, hasDatabase, lockDataDir } from './data-dir.ts'
+import { readMoneySeed, seedFileOf } from './keys.ts'
 import { EXIT, Refusal } from './refusal.ts'
 
 /** A pending hold at LND that carries our mark. */
@@ -52,12 +56,12 @@ export async function recover(
     throw new Refusal(
       `${databaseOf(dataDir)} is there: start the daemon, which knows whose sats these are. ` +
         'Only when the database is damaged beyond repair: move it away, and ask again.',
-      EXIT.failed,
+      { exitCode: EXIT.failed },
     )
   const lock = lockDataDir(dataDir, 'recover escrows by hand')
   try {
     const connected = await lightning.connect()
-    if (!connected.ok) throw new Refusal(`LND does not answer: ${connected.detail}`, EXIT.failed)
+    if (!connected.ok) throw new Refusal(`LND does not answer: ${connected.detail}`, { exitCode: EXIT.failed })
     try {
       return await recoverOn(connected.value, seed, act)
     } finally {
@@ -68,22 +72,31 @@ export async function recover(
   }
 }
 
+/** {@link recover} with the LND of the configuration and a seed file, by default the one of the data directory. */
+export function recoverFromLnd(config: AppConfig, seedFile: string | null, act: RecoverAct | null) {
+  const lightning = createLnd(config.lnd, { clock: systemClock })
+  if (!lightning.ok) throw new ConfigError([`${config.file}: section [lightning]: ${lightning.error}`])
+  const seed = readMoneySeed(seedFile ?? seedFileOf(config.dataDir))
+  return recover({ dataDir: config.dataDir, lightning: lightning.value, seed }, act)
+}
+
 async function recoverOn(
   conn: LightningConnection,
   seed: MoneySeed,
   act: RecoverAct | null,
 ): Promise<{ readonly holds: readonly RecoveredHold[]; readonly done: string | null }> {
   const found = await pendingHolds(conn, seed)
-  if (!found.ok) throw new Refusal(`LND does not list its invoices: ${found.detail}`, EXIT.failed)
+  if (!found.ok) throw new Refusal(`LND does not list its invoices: ${found.detail}`, { exitCode: EXIT.failed })
   if (act === null) return { holds: found.value, done: null }
   const hold = found.value.find(({ fact }) => fact.hash === act.hash)
-  if (hold === undefined) throw new Refusal(`no pending hold of this money seed has the hash ${act.hash}`, EXIT.failed)
+  if (hold === undefined)
+    throw new Refusal(`no pending hold of this money seed has the hash ${act.hash}`, { exitCode: EXIT.failed })
   if (act.kind === 'settle' && (hold.fact.state !== 'accepted' || !hold.proved))
     throw new Refusal(
       hold.proved
         ? `nothing is held under ${act.hash}: it is ${hold.fact.state}`
         : `this seed has no preimage of ${act.hash}`,
-      EXIT.failed,
+      { exitCode: EXIT.failed },
     )
   const outcome =
     act.kind === 'settle'
@@ -91,7 +104,7 @@ async function recoverOn(
       : await conn.cancelHold(act.hash)
   if (outcome.class !== 'A') {
     const detail = 'detail' in outcome ? outcome.detail : 'LND does not know it'
-    throw new Refusal(`LND did not ${act.kind} ${act.hash}: ${detail}`, EXIT.failed)
+    throw new Refusal(`LND did not ${act.kind} ${act.hash}: ${detail}`, { exitCode: EXIT.failed })
   }
   const after = await pendingHolds(conn, seed)
   return {

@@ -18,8 +18,8 @@ export class Refusal extends Error {
   override readonly name: string = 'Refusal'
   readonly exitCode: number
 
-  constructor(message: string, exitCode: number, options?: ErrorOptions) {
+  constructor(message: string, options: ErrorOptions & { readonly exitCode: number }) {
     super(message, options)
-    this.exitCode = exitCode
+    this.exitCode = options.exitCode
   }
 }

@@ -1,6 +1,7 @@
 /** What an operator decides by hand. Every act is one transaction with its line in the operations log. */
 import type { AlertRow, LnNodeRow, ObligationNowRow, OrderRow } from '../adapters/sqlite/schema.ts'
 import { openStore, type Store } from '../adapters/sqlite/store.ts'
+import { systemClock } from '../adapters/system/clock.ts'
 import { msat } from '../core/money.ts'
 import type { Clock } from '../ports/system.ts'
 import { isHex } from '../wire/hex.ts'
@@ -42,7 +43,7 @@ export type Resolution =
 /** Who decides, and why. */
 export type Operator = { readonly who: string; readonly note: string }
 
-const usage = (message: string): Refusal => new Refusal(message, EXIT.usage)
+const usage = (message: string): Refusal => new Refusal(message, { exitCode: EXIT.usage })
 
 /** Reads what `review resolve` was told. Throws {@link Refusal} with the right way to say it. */
 export function readResolution(
@@ -91,7 +92,7 @@ function hashFrom(text: string): string {
  * does. Throws {@link Refusal} when it runs, or when there is nothing to resolve under that name.
  */
 export function resolveReview(dataDir: string, resolution: Resolution, operator: Operator, clock: Clock): string {
-  if (!hasDatabase(dataDir)) throw new Refusal(`${dataDir} has no database`, EXIT.failed)
+  if (!hasDatabase(dataDir)) throw new Refusal(`${dataDir} has no database`, { exitCode: EXIT.failed })
   const lock = lockDataDir(dataDir, 'resolve what waits for a person')
   try {
     const store = openStore(databaseOf(dataDir))
@@ -111,15 +112,19 @@ export function resolveReview(dataDir: string, resolution: Resolution, operator:
   }
 }
 
+/** {@link resolveReview} by the clock of the host. */
+export const resolveByHand = (dataDir: string, resolution: Resolution, operator: Operator): string =>
+  resolveReview(dataDir, resolution, operator, systemClock)
+
 function resolve(store: Store, resolution: Resolution, nowS: number): string {
   switch (resolution.kind) {
     case 'close-alert':
       if (store.s.alert_close({ key: resolution.key, now: nowS }) === undefined)
-        throw new Refusal(`no open alert ${resolution.key}`, EXIT.failed)
+        throw new Refusal(`no open alert ${resolution.key}`, { exitCode: EXIT.failed })
       return `closed the alert ${resolution.key}`
     case 'clear-halt':
       if (store.s.node_clear({ node: resolution.node }) === undefined)
-        throw new Refusal(`the node ${resolution.node} is not halted`, EXIT.failed)
+        throw new Refusal(`the node ${resolution.node} is not halted`, { exitCode: EXIT.failed })
       return `cleared the halt of ${resolution.node}; the next start verifies it again before anything is paid`
     case 'map-hash':
       mapHash(store, resolution.hash, nowS)
@@ -137,13 +142,13 @@ function mapHash(store: Store, hash: string, nowS: number): void {
 
 function endObligation(store: Store, id: string, end: ObligationEnd, nowS: number): string {
   const row = store.get<ObligationNowRow>('SELECT * FROM obligation_now WHERE id = :id', { id })
-  if (row === undefined) throw new Refusal(`no obligation ${id}`, EXIT.failed)
+  if (row === undefined) throw new Refusal(`no obligation ${id}`, { exitCode: EXIT.failed })
   if (store.s.obligation_void({ oid: id, operator: 1 }) === undefined)
     throw new Refusal(
       row.state === 'review'
         ? `a payment of ${id} may still succeed; start the daemon and wait until it is known`
         : `obligation ${id} is ${row.shown}, not in review`,
-      EXIT.failed,
+      { exitCode: EXIT.failed },
     )
   const owed = store.get<{ credit: number; debit: number }>('SELECT credit, debit FROM account WHERE name = :name', {
     name: `owed:${id}`,

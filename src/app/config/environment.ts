@@ -27,7 +27,7 @@ export function overlay(raw: Record<string, unknown>, env: Environment): Overlay
   const origins = new Map<string, string>()
   const problems: string[] = []
   const set = (key: KeyInfo, variable: string, text: string): void => {
-    put(tree, key.path, valueOf(key, text))
+    put(tree, key.path, readValue(key, text))
     origins.set(keyName(key.path), `environment variable ${variable}`)
   }
   const byVariable = new Map(KEYS.map((key) => [variableOf(key.path), key]))
@@ -51,7 +51,7 @@ export function overlay(raw: Record<string, unknown>, env: Environment): Overlay
 }
 
 /** The text as the schema wants it; what cannot be read stays text, for the schema to refuse. */
-function valueOf(key: KeyInfo, text: string): unknown {
+function readValue(key: KeyInfo, text: string): unknown {
   switch (key.kind) {
     case 'text':
       return text

@@ -20,8 +20,8 @@ export class ConfigError extends Refusal {
   override readonly name: string = 'ConfigError'
   readonly problems: readonly string[]
 
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'), EXIT.config)
+  constructor(problems: readonly string[], options: ErrorOptions = {}) {
+    super(problems.join('\n'), { ...options, exitCode: EXIT.config })
     this.problems = problems
   }
 }
@@ -110,10 +110,11 @@ function readToml(file: string): Record<string, unknown> {
     return parse(readFileSync(file, 'utf8'))
   } catch (error) {
     if (error instanceof TomlError)
-      throw new ConfigError([
-        `${file}: line ${error.line}, column ${error.column} is not TOML\n${error.codeblock.trimEnd()}`,
-      ])
-    throw new ConfigError([`${file}: it cannot be read by user ${userName()}: ${reason(error)}`])
+      throw new ConfigError(
+        [`${file}: line ${error.line}, column ${error.column} is not TOML\n${error.codeblock.trimEnd()}`],
+        { cause: error },
+      )
+    throw new ConfigError([`${file}: it cannot be read by user ${userName()}: ${reason(error)}`], { cause: error })
   }
 }
 

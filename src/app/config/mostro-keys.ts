@@ -14,8 +14,6 @@ const NO_EFFECT: Readonly<Record<string, string>> = {
   'mostro.publish_exchange_rates_to_nostr': 'use price.publish_to_nostr',
   'expiration.rating_days': 'ratings are not published by this version',
   'expiration.dispute_days': 'disputes are not published by this version',
-  'price.provider_failure_threshold': 'a source that fails three times in a row pauses',
-  'price.provider_failure_cooldown_seconds': 'a source pauses for 120 seconds, longer when it keeps failing',
 }
 
 /** Sections with a switch `enabled`, for what this version does not do. */

@@ -44,9 +44,7 @@ const lightning = z.strictObject({
     .meta({ sample: 'LS0tLS1CRUdJTi...' }),
   lnd_macaroon_file: filePath()
     .optional()
-    .describe(
-      'A macaroon with the rights that fianza needs and no others: `fianza bake-macaroon` prints how to make it.',
-    )
+    .describe('A macaroon with the rights that fianza needs and no others: `fianza init` prints how to make it.')
     .meta({ sample: '~/.lnd/fianza.macaroon', shown: true }),
   lnd_macaroon: text(20_000, 'the macaroon in hex or base64')
     .optional()
@@ -211,6 +209,12 @@ const price = z.strictObject({
   provider_timeout_seconds: wholeNumber('seconds', 1, 60)
     .default(10)
     .describe('How long one address is waited for, in seconds.'),
+  provider_failure_threshold: wholeNumber('failures', 1, 1000)
+    .default(3)
+    .describe('A source that fails so often in a row is left alone for a while.'),
+  provider_failure_cooldown_seconds: wholeNumber('seconds', 1, 1800)
+    .default(120)
+    .describe('For so many seconds, then twice as long each time, at most half an hour.'),
   publish_to_nostr: flag().default(true).describe('Publish our rates, for clients and other nodes.'),
   providers: providers.prefault({
     yadio: { enabled: true },

@@ -49,6 +49,10 @@ export function engineSettings({ nostr, lightning, mostro, expiration, price, li
     maxPriceStalenessS: price.max_price_staleness_seconds,
     priceIntervalS: price.update_interval_seconds,
     outlierThresholdPct: price.outlier_threshold_pct,
+    priceBreaker: {
+      failureThreshold: price.provider_failure_threshold,
+      cooldownS: price.provider_failure_cooldown_seconds,
+    },
     publishRates: price.publish_to_nostr,
     infoIntervalS: mostro.publish_mostro_info_interval,
     relayListIntervalS: mostro.publish_relays_interval,

@@ -1,0 +1,22 @@
+/** What the commands talk through, so that a test can listen. */
+export type Io = {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** a person looks at `out` */
+  readonly isTerminal: boolean
+}
+
+/** This process. A reader that goes away, like `head`, ends nothing. */
+export function processIo(): Io {
+  process.stdout.on('error', () => {})
+  return {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    env: process.env,
+    isTerminal: process.stdout.isTTY === true,
+  }
+}
+
+/** One JSON document, for machines. */
+export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
