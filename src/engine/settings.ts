@@ -55,7 +55,6 @@ export type EngineSettings = {
   readonly priceBreaker: BreakerLimits
   readonly publishRates: boolean
   readonly infoIntervalS: number
-  readonly relayListIntervalS: number
   readonly retentionDays: { readonly order: number; readonly feeAudit: number; readonly message: number }
   readonly minRelayOks: number
   readonly limits: StrangerLimits
