@@ -133,6 +133,8 @@ export class EngineWorld {
   cut: Cut = () => undefined
   readonly #traders: SimTrader[] = []
   #incarnation = 0
+  /** a crash test lets a dead engine be started again as soon as somebody waits */
+  reboots = false
 
   constructor(options: WorldOptions = {}) {
     this.#options = options
@@ -239,6 +241,7 @@ export class EngineWorld {
   async until(condition: () => boolean, what: string, limitMs = 600_000, stepMs = 100): Promise<void> {
     for (let waited = 0; waited <= limitMs; waited += stepMs) {
       if (condition()) return
+      if (this.reboots && this.engine === null) await this.boot()
       await this.clock.advance(stepMs)
     }
     throw new Error(`did not happen within ${limitMs} ms of virtual time: ${what}`)
