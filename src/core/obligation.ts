@@ -67,7 +67,7 @@ export function givenUp(kind: ObligationKind, windowOver: boolean): AfterFailure
   switch (kind) {
     case 'dev_fee':
     case 'solver_reward':
-      return 'give-up-void'
+      return windowOver ? 'give-up-void' : 'fresh-invoice'
     case 'bond_payout':
       return windowOver ? 'give-up-review' : 'ask-again'
     case 'buyer_payout':

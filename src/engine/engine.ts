@@ -87,6 +87,9 @@ export class Engine {
   #stopped = false
   #firstUp: (() => void)[] = []
   #ready = false
+  /** connected relays whose past was read completely: from here on their live subscription misses nothing */
+  readonly #caughtUp = new Set<string>()
+  #reading: Promise<void> | null = null
 
   constructor(parts: EngineParts) {
     this.#parts = parts
@@ -186,12 +189,13 @@ export class Engine {
     this.#publisher.start()
     this.#broadcaster.start()
     this.#executor.start()
-    if (ctx.relays.connected().length > 0) await catchUp.run(ctx.relays.connected())
+    await this.#readMissed()
     this.#releaseHeld()
     await ctx.door.submit({
       name: 'announce',
       run: (tx) => {
         tx.s.blind_close({ kind: 'down', at: tx.nowS })
+        if (ctx.relays.connected().length === 0) tx.s.blind_open({ kind: 'relays', at: tx.nowS })
         announce(ctx, tx)
       },
     })
@@ -368,22 +372,40 @@ export class Engine {
     this.#submit('relay-up', (tx) => tx.s.blind_close({ kind: 'relays', at: tx.nowS }))
     this.#publisher.poke()
     this.#broadcaster.poke()
-    const catchUp = this.#catchUp
-    if (!this.#ready || catchUp === null) return
+    if (!this.#ready) return
     // Deaf until now: what was missed comes before what is live.
     const deaf = this.#parts.relays.connected().length <= 1
     if (deaf) this.#held ??= []
-    catchUp
-      .run([url])
+    this.#readMissed()
       .catch((error: unknown) => this.#ctx.log.error('catch-up failed', { url, error: String(error) }))
       .finally(() => {
         if (deaf && !this.#stopped) this.#releaseHeld()
       })
   }
 
+  /** Catches up with every connected relay that was not read completely since it came; one round at a time. */
+  #readMissed(): Promise<void> {
+    this.#reading ??= this.#readRounds().finally(() => {
+      this.#reading = null
+    })
+    return this.#reading
+  }
+
+  async #readRounds(): Promise<void> {
+    const catchUp = this.#catchUp
+    const tried = new Set<string>()
+    while (catchUp !== null && !this.#stopped) {
+      const urls = this.#parts.relays.connected().filter((url) => !this.#caughtUp.has(url) && !tried.has(url))
+      if (urls.length === 0) return
+      for (const url of urls) tried.add(url)
+      for (const url of await catchUp.run(urls)) this.#caughtUp.add(url)
+    }
+  }
+
   #relayDown(url: string, why: string): void {
     if (this.#stopped) return
     this.#ctx.log.warn('relay down', { url, why })
+    this.#caughtUp.delete(url)
     if (this.#parts.relays.connected().length === 0)
       this.#submit('relays-blind', (tx) => tx.s.blind_open({ kind: 'relays', at: tx.nowS }))
   }
@@ -400,10 +422,10 @@ export class Engine {
   }
 
   #heartbeat(): number {
-    const up = this.#parts.relays.connected()
+    const up = this.#parts.relays.connected().filter((url) => this.#caughtUp.has(url))
     this.#submit('heartbeat', (tx) => {
       tx.s.process_alive({ boot: this.#ctx.bootId, now: tx.nowS })
-      // A live subscription misses nothing: the cursor of a connected relay follows the clock, well inside the overlap.
+      // The cursor of a relay that was read completely follows the clock, well inside the overlap.
       for (const url of up) tx.s.relay_cursor({ url, cursor: tx.nowS - 60 })
     })
     return HEARTBEAT_MS
@@ -411,6 +433,7 @@ export class Engine {
 
   #housekeeping(): number {
     const { ctx } = { ctx: this.#ctx }
+    this.#readMissed().catch((error: unknown) => ctx.log.error('catch-up failed', { error: String(error) }))
     this.#submit('housekeeping', (tx) => {
       crossCheck(ctx, tx)
       tx.s.pub_refresh({ now: tx.nowS })

@@ -9,9 +9,10 @@ import { nowS } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { payoutOwner } from '../invoices.ts'
 import { loadOrder } from '../rows.ts'
-import { type ActionHandler, conclude, namedOrder, type Outcome, type Request, refuse } from './action.ts'
+import { type ActionHandler, conclude, DONE, namedOrder, type Outcome, type Request, refuse } from './action.ts'
 import { type AddressProbe, admitDestination, probeDestination } from './destination.ts'
 import { takeTerms } from './pricing.ts'
+import { sayStandingRequest } from './standing-request.ts'
 import { checkTradeIndex } from './trade-index.ts'
 
 type TakeEvent = 'take-sell' | 'take-buy'
@@ -62,6 +63,7 @@ function handleTake(event: TakeEvent, ctx: Ctx, tx: Tx, request: Request, probe:
   const order = namedOrder(tx, request)
   if (order === null) return refuse('not_found')
   const { payload } = request.inbound.message
+  if (sayStandingRequest(ctx, tx, request, order)) return DONE
   const reason = refusalOf(ctx, tx, event, request, order)
   if (reason !== null) return refuse(reason)
   const terms = takeTerms(ctx, order, askedFiat(payload), tx.nowS)

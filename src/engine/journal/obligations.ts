@@ -40,6 +40,8 @@ const DEV_FEE_WINDOW_S = 7 * 86_400
 export const CLOCK_SKEW_S = 30
 /** How long an unread request may survive in a dead connection's buffers (money-path.md 3.6 c). */
 const QUIESCE_S = 900
+/** Pause when the budget of an obligation that nobody can be asked about is used up. */
+const SLOW_RETRY_S = 3600
 /** Pause after a failure that was ours, not the payee's. */
 const NODE_FAULT_RETRY_S = 60
 
@@ -295,7 +297,11 @@ function takePath(ctx: Ctx, tx: Tx, row: ObligationRow, path: ReturnType<typeof 
     case 'same-again':
       return
     case 'fresh-invoice':
-      tx.s.obligation_refetch({ oid: row.id, next: tx.nowS + row.retry_s })
+      // Used up, and yet nobody can be asked: slowly, until its window is over.
+      tx.s.obligation_refetch({
+        oid: row.id,
+        next: tx.nowS + (row.failures >= row.attempts_max ? SLOW_RETRY_S : row.retry_s),
+      })
       tx.after(ctx.poke.resolver)
       return
     case 'ask-again':
@@ -393,7 +399,9 @@ export function addressFailed(ctx: Ctx, tx: Tx, oid: string, rev: number, detail
   if (counted === undefined) return
   ctx.log.info('address gave no invoice', { obligation: oid, failures: counted.resolve_failures, detail })
   if (counted.resolve_failures < RESOLVE_FAILURES_MAX) return
-  takePath(ctx, tx, before, givenUp(before.kind, before.claim_until !== null && before.claim_until <= tx.nowS))
+  const path = givenUp(before.kind, before.claim_until !== null && before.claim_until <= tx.nowS)
+  // A fresh invoice is what the back-off leads to anyway.
+  if (path !== 'fresh-invoice') takePath(ctx, tx, before, path)
 }
 
 /** An address gave a checked invoice: it is reserved and planned in one step (money-path.md 4.8 H5). */

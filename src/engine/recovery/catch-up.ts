@@ -38,8 +38,11 @@ export class CatchUp {
     return this.#endedAtS
   }
 
-  /** Reads what these relays have for us, and handles it. Resolves when every message has its verdict. */
-  async run(urls: readonly string[]): Promise<void> {
+  /**
+   * Reads what these relays have for us, and handles it. Resolves when every message has its verdict, with the relays
+   * whose range was read completely; the others have to be asked again.
+   */
+  async run(urls: readonly string[]): Promise<readonly string[]> {
     const startedS = nowS(this.#ctx)
     const receivedAtMs = this.#ctx.clock.nowMs()
     const found = new Map<string, NostrEvent>()
@@ -63,6 +66,7 @@ export class CatchUp {
       },
     })
     this.#endedAtS = nowS(this.#ctx)
+    return results.filter((r) => r.complete).map((r) => r.url)
   }
 
   #open(events: readonly NostrEvent[]): readonly InboundMessage[] {
