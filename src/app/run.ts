@@ -15,6 +15,8 @@ export type RunOptions = {
   readonly host: ProcessHost
   readonly isTerminal: boolean
   readonly onlyOne: boolean
+  /** what the daemon stands on and what ends after it, in a sandbox */
+  readonly surroundings?: () => Promise<void>
 }
 
 /** A daemon that runs, and what ends it. */
@@ -33,7 +35,8 @@ export function logOf(config: AppConfig, isTerminal: boolean): Log {
  * Runs the daemon until SIGINT or SIGTERM, or `stop`. Resolves once it is up. When it cannot start, everything is ended
  * again and the reason is thrown: a {@link Refusal} for the operator, anything else for us.
  */
-export async function runDaemon({ config, host, isTerminal, onlyOne }: RunOptions): Promise<RunningDaemon> {
+export async function runDaemon(options: RunOptions): Promise<RunningDaemon> {
+  const { config, host, isTerminal, onlyOne, surroundings } = options
   const log = logOf(config, isTerminal)
   const shutdown = new Shutdown({
     host,
@@ -42,6 +45,7 @@ export async function runDaemon({ config, host, isTerminal, onlyOne }: RunOption
     deadlineMs: STOP_DEADLINE_MS,
     graceMs: STOP_GRACE_MS,
   })
+  if (surroundings !== undefined) shutdown.beforeExit('surroundings', surroundings)
   try {
     const daemon = await startDaemon({ config, log, shutdown, onlyOne })
     return { ...daemon, stop: (why) => shutdown.stop(why) }

@@ -6,8 +6,10 @@ import { VERSION } from '../app/version.ts'
 import { addLedger } from './commands/ledger.ts'
 import { addRecover } from './commands/recover.ts'
 import { addReview } from './commands/review.ts'
+import { addSandbox } from './commands/sandbox.ts'
 import { addStart } from './commands/start.ts'
 import { addStatus } from './commands/status.ts'
+import { addWallet } from './commands/wallet.ts'
 import type { Io } from './io.ts'
 
 /** What commands share. */
@@ -57,7 +59,7 @@ export async function run(args: readonly string[], io: Io): Promise<number | nul
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('See fianza --help.')
-  for (const add of [addStart, addStatus, addLedger, addReview, addRecover]) add(program, cli)
+  for (const add of [addStart, addStatus, addLedger, addReview, addRecover, addSandbox, addWallet]) add(program, cli)
   try {
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {

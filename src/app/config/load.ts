@@ -147,9 +147,9 @@ function readNamed(key: string, path: string | null, file: string, problems: str
   }
 }
 
-/** A macaroon begins with byte 2: in hex that is `02`, in base64 it can not be. */
+/** Hex where it can be hex: base64 of a macaroon has other characters among its hundreds. */
 function macaroonFromText(text: string): string {
-  return /^02([0-9a-f]{2})+$/i.test(text) ? text : Buffer.from(text, 'base64').toString('hex')
+  return /^([0-9a-f]{2})+$/i.test(text) ? text : Buffer.from(text, 'base64').toString('hex')
 }
 
 function pathOf(value: string | undefined, file: string): string | null {

@@ -55,7 +55,6 @@ export function engineSettings({ nostr, lightning, mostro, expiration, price, li
     },
     publishRates: price.publish_to_nostr,
     infoIntervalS: mostro.publish_mostro_info_interval,
-    relayListIntervalS: mostro.publish_relays_interval,
     retentionDays: { order: expiration.order_days, feeAudit: expiration.fee_audit_days, message: expiration.dm_days },
     minRelayOks: nostr.min_relay_oks,
     limits: {
