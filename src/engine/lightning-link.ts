@@ -2,16 +2,14 @@
  * The connection to the Lightning node: opened again for ever, proved to be the node we know before anything is claimed
  * on it, compared with our rows, then served from (money-path.md 3.7; DEC-36).
  */
-import type { HoldRow, LnNodeRow, LnOpRow } from '../adapters/sqlite/schema.ts'
+import type { LnNodeRow } from '../adapters/sqlite/schema.ts'
 import { assert } from '../core/assert.ts'
 import type { HoldFact, Lightning, LightningConnection, Lookup, NodeInfo, Watch } from '../ports/lightning.ts'
 import type { Ctx, LightningState } from './context.ts'
 import { nowS } from './context.ts'
-import type { Tx } from './door.ts'
-import { ourNode } from './journal/escrow-intents.ts'
 import { halt, observeHold } from './journal/hold-facts.ts'
-import { alert } from './say.ts'
-import { parseMemo } from './seed.ts'
+import { foreignHold, foreignPayment, meetNode } from './recovery/foreign.ts'
+import { checkSentinels } from './recovery/sentinels.ts'
 
 /** A verified connection: what claims are made on. */
 export type Verified = { readonly conn: LightningConnection; readonly epoch: number; readonly node: string }
@@ -24,13 +22,6 @@ const HEIGHT_STALE_MS = 90 * 60_000
 const BLOCK_MS = 10 * 60_000
 const WATCH_MAX = 200
 const DAY_S = 86_400
-const SENTINELS = 5
-const LIVE_SENTINELS = 50
-
-type Verification =
-  | { readonly kind: 'held'; readonly settleIndex: number }
-  | { readonly kind: 'no-answer' }
-  | { readonly kind: 'mismatch'; readonly why: string }
 
 export class LightningLink implements LightningState {
   readonly #lightning: Lightning
@@ -39,9 +30,9 @@ export class LightningLink implements LightningState {
   #verified: Verified | null = null
   #node: NodeInfo | null = null
   #height: { readonly height: number; readonly atMs: number } | null = null
-  #watches = new Map<string, Watch>()
+  readonly #watches = new Map<string, Watch>()
   #blocks: Watch | null = null
-  #timers = new Set<() => void>()
+  readonly #timers = new Set<() => void>()
   #stopped = false
   #backoffMs = RECONNECT_MIN_MS
   #firstRound: (() => void)[] = []
@@ -88,7 +79,7 @@ export class LightningLink implements LightningState {
   start(ctx: Ctx): Promise<void> {
     this.#ctx = ctx
     const done = new Promise<void>((resolve) => this.#firstRound.push(resolve))
-    void this.#round()
+    this.#again()
     return done
   }
 
@@ -116,6 +107,12 @@ export class LightningLink implements LightningState {
     this.#firstRound = []
   }
 
+  #again(): void {
+    this.#round().catch((error: unknown) => {
+      if (!this.#stopped) this.#c.log.error('the lightning link failed', { error: String(error) })
+    })
+  }
+
   async #round(): Promise<void> {
     const failed = await this.#connect().catch((error: unknown) => String(error))
     this.#settleFirstRound()
@@ -124,7 +121,7 @@ export class LightningLink implements LightningState {
     await this.#c.door
       .submit({ name: 'lightning-blind', run: (tx) => tx.s.blind_open({ kind: 'lightning', at: tx.nowS }) })
       .catch(() => undefined)
-    this.#later(this.#backoffMs, () => void this.#round())
+    this.#later(this.#backoffMs, () => this.#again())
     this.#backoffMs = Math.min(this.#backoffMs * 2, RECONNECT_MAX_MS)
   }
 
@@ -144,12 +141,15 @@ export class LightningLink implements LightningState {
       return failed
     }
     this.#backoffMs = RECONNECT_MIN_MS
-    void conn.lost.then((why) => {
-      if (this.#stopped || this.#verified?.conn !== conn) return
-      this.#drop()
-      this.#c.log.warn('lightning connection lost', { why })
-      void this.#round()
-    })
+    conn.lost.then(
+      (why) => {
+        if (this.#stopped || this.#verified?.conn !== conn) return
+        this.#drop()
+        this.#c.log.warn('lightning connection lost', { why })
+        this.#again()
+      },
+      () => undefined,
+    )
     return null
   }
 
@@ -162,7 +162,7 @@ export class LightningLink implements LightningState {
       run: (tx) => meetNode(this.#c, tx, info.value),
     })
     if (epoch === null) return `this data directory belongs to another Lightning node, not to ${node}`
-    const verification = await this.#verify(conn, node)
+    const verification = await checkSentinels(this.#c, conn, node)
     if (verification.kind === 'no-answer') return 'it does not answer while it is verified'
     if (verification.kind === 'mismatch') {
       await this.#c.door.submit({
@@ -217,55 +217,6 @@ export class LightningLink implements LightningState {
   #block(height: number): void {
     this.#height = { height: Math.max(height, this.#height?.height ?? 0), atMs: this.#c.clock.nowMs() }
     this.#onHeight(height)
-  }
-
-  /** Identity and sentinels: facts that the node we know can not have lost (money-path.md 3.7). */
-  async #verify(conn: LightningConnection, node: string): Promise<Verification> {
-    const { store } = this.#c
-    const settled = store.all<HoldRow>(
-      `SELECT * FROM hold WHERE final = 'settled' AND node_pubkey = :node ORDER BY settle_index DESC LIMIT ${SENTINELS}`,
-      { node },
-    )
-    let settleIndex = 0
-    for (const hold of settled) {
-      const seen = await conn.lookupHold(hold.hash)
-      if (!seen.ok) return { kind: 'no-answer' }
-      if (seen.value === 'not-found' || seen.value.state !== 'settled' || seen.value.settleIndex !== hold.settle_index)
-        return {
-          kind: 'mismatch',
-          why: `LND lost the settled hold ${hold.hash}: restored from a backup, or another node`,
-        }
-      settleIndex = Math.max(settleIndex, seen.value.settleIndex ?? 0)
-    }
-    const paid = store.all<LnOpRow>(
-      `SELECT * FROM ln_op WHERE kind = 'pay' AND state = 'done' AND node_pubkey = :node ORDER BY created_at DESC LIMIT ${SENTINELS}`,
-      { node },
-    )
-    for (const op of paid) {
-      const seen = await conn.lookupPayment(op.hash)
-      if (!seen.ok) return { kind: 'no-answer' }
-      if (seen.value === 'not-found' || seen.value.state !== 'succeeded')
-        return { kind: 'mismatch', why: `LND lost the payment ${op.hash}: restored from a backup, or another node` }
-    }
-    const live = store.all<HoldRow>(
-      `SELECT * FROM hold WHERE final IS NULL AND decision = 'none' AND node_pubkey = :node AND rank >= 1
-        AND (rank = 2 OR expires_at > :now) ORDER BY rank DESC, created_at DESC LIMIT ${LIVE_SENTINELS}`,
-      { node, now: nowS(this.#c) },
-    )
-    for (const hold of live) {
-      const seen = await conn.lookupHold(hold.hash)
-      if (!seen.ok) return { kind: 'no-answer' }
-      if (seen.value === 'not-found' || (hold.rank === 2 && seen.value.state === 'open'))
-        return {
-          kind: 'mismatch',
-          why: `LND does not know the hold ${hold.hash} as it did: restored from a backup, or another node`,
-        }
-    }
-    const known = store.get<LnNodeRow>('SELECT * FROM ln_node WHERE node_pubkey = :node', { node })
-    return {
-      kind: 'held',
-      settleIndex: Math.max(settleIndex, settled.length === 0 ? (known?.hi_settle_index ?? 0) : 0),
-    }
   }
 
   /** Bulk comparison of what LND has with our rows. Null, or why it could not be made. */
@@ -331,7 +282,7 @@ export class LightningLink implements LightningState {
     // Halted while we were connected: nothing is claimed until an operator clears it and a new connection is verified.
     this.#drop()
     conn.close()
-    void this.#round()
+    this.#again()
   }
 
   /** One round of the sweeper: LND's pending holds against our rows. Subscriptions are only hints (R-41). */
@@ -381,58 +332,4 @@ export class LightningLink implements LightningState {
     for (const hash of this.#watches.keys()) if (!live.has(hash)) this.#unwatch(hash)
     for (const hash of live) this.watch(hash)
   }
-}
-
-/** Records a new connection; null when this data directory belongs to another node. */
-function meetNode(ctx: Ctx, tx: Tx, info: NodeInfo): number | null {
-  const known = ourNode(tx)
-  if (known !== null && known !== info.pubkey) {
-    alert(ctx, tx, 'wrong-node', 3, `LND answers as ${info.pubkey}, this data directory belongs to ${known}`)
-    return null
-  }
-  if (known === null) {
-    tx.s.node_add({ node: info.pubkey, network: info.network })
-    tx.s.meta_put({ key: `met:${info.pubkey}`, value: String(tx.nowS) })
-  }
-  return tx.s.node_connect({ node: info.pubkey })?.conn_epoch ?? null
-}
-
-/** A hold at LND that carries our marker and that we do not know: a rival, or our database is older (DEC-36). */
-function foreignHold(ctx: Ctx, tx: Tx, node: string, fact: HoldFact): void {
-  if (fact.state === 'canceled') return
-  const memo = parseMemo(fact.memo)
-  if (memo === null || memo.marker !== ctx.seed.marker()) return
-  if (ctx.seed.hash(memo.purpose, memo.counter) !== fact.hash) return
-  if (tx.store.get('SELECT 1 FROM hold WHERE hash = :hash', { hash: fact.hash }) !== undefined) return
-  if (tx.s.meta_get({ key: `mapped:${fact.hash}` }) !== undefined) return
-  halt(
-    ctx,
-    tx,
-    node,
-    'rival-instance',
-    `LND holds invoice ${fact.hash} with our mark, and we do not know it: a second daemon, or a restored database`,
-  )
-}
-
-function foreignPayment(
-  ctx: Ctx,
-  tx: Tx,
-  node: string,
-  payment: { hash: string; status: 'alive' | 'succeeded' | 'failed' },
-): void {
-  if (payment.status === 'failed') return
-  if (tx.store.get(`SELECT 1 FROM ln_op WHERE hash = :hash AND kind = 'pay'`, { hash: payment.hash }) !== undefined)
-    return
-  if (tx.s.meta_get({ key: `mapped:${payment.hash}` }) !== undefined) return
-  if (payment.status === 'alive') {
-    alert(ctx, tx, `foreign-payment:${payment.hash}`, 2, `LND is sending payment ${payment.hash}, which is not ours`)
-    return
-  }
-  halt(
-    ctx,
-    tx,
-    node,
-    `foreign-payment:${payment.hash}`,
-    `LND sent payment ${payment.hash}, which is not ours: made by hand, or our database is older`,
-  )
 }

@@ -2,10 +2,10 @@
 import type { HoldRow, OrderRow } from '../adapters/sqlite/schema.ts'
 import type { OrderChange as Columns, Store } from '../adapters/sqlite/store.ts'
 import { assert } from '../core/assert.ts'
-import { type Msat, msat, ZERO_MSAT } from '../core/money.ts'
+import { msat, ZERO_MSAT } from '../core/money.ts'
 import type { OrderChange } from '../core/order/decision.ts'
 import type { EscrowStanding } from '../core/order/ending.ts'
-import type { Destination, Duty, Fiat, NextTrade, Offer, Order, Party, Take } from '../core/order/order.ts'
+import type { Destination, Duty, Fiat, NextTrade, Offer, Order, Take } from '../core/order/order.ts'
 
 /** Destinations as stored: version, kind, text. */
 export function destinationJson(destination: Destination | null): string | null {
@@ -192,14 +192,4 @@ export function escrowStanding(store: Store, orderId: string): EscrowStanding {
   const hold = currentEscrow(store, orderId)
   if (hold === undefined) return 'none'
   return hold.rank >= 2 ? 'held' : 'unpaid'
-}
-
-/** Amounts of two parties of an order, for the log. */
-export function partyName(party: Party): string {
-  return party.pubkey.slice(0, 8)
-}
-
-/** An amount column. */
-export function amount(value: number): Msat {
-  return msat(value)
 }

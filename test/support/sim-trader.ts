@@ -26,8 +26,6 @@ export type SendOptions = {
   readonly createdAtS?: number
 }
 
-let traders = 0
-
 export class SimTrader {
   readonly name: string
   readonly wallet: SimWallet
@@ -43,7 +41,6 @@ export class SimTrader {
   key = 0
 
   constructor(world: EngineWorld, name: string, wallet: SimWallet, transport: Transport) {
-    traders += 1
     this.#world = world
     this.name = name
     this.wallet = wallet
