@@ -13,7 +13,7 @@ import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { MIN_LIFE_TO_DISPATCH_S } from '../invoices.ts'
-import { cancelNotFound, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
+import { cancelNotFound, createNotSent, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
 import { CLOCK_SKEW_S, expireUnsent, type PayParams, paymentFailed } from '../journal/obligations.ts'
 import { paymentSucceeded } from '../journal/payment-facts.ts'
 import type { LightningLink, Verified } from '../lightning-link.ts'
@@ -23,7 +23,8 @@ import { alert, Cause } from '../say.ts'
 
 const HOLD_LEASE_S = 60
 const PAY_LEASE_S = 120
-const RETRY_MIN_S = 1
+/** Pause after a claim that was not allowed: the create of a cancel still rests, a cap is reached, a connection went. */
+const CLAIM_AGAIN_S = 2
 const BLOCKED_RETRY_S = 300
 const BATCH = 256
 /** Pools (money-path.md 3.9): settles and cancels never wait behind creates. */
@@ -177,7 +178,10 @@ export class Executor {
           node: verified.node,
           until: tx.nowS + HOLD_LEASE_S,
         })
-        if (claimed === undefined) return null
+        if (claimed === undefined) {
+          tx.s.op_defer({ id: op.id, v: op.version, next: tx.nowS + CLAIM_AGAIN_S })
+          return null
+        }
         const dispatched = op.kind === 'hold_create' ? tx.s.hold_dispatch({ hash: op.hash, now: tx.nowS }) : undefined
         return { attempt: claimed.attempt, expiresAt: dispatched?.expires_at ?? 0 }
       },
@@ -281,7 +285,7 @@ export class Executor {
         })
         if (claim !== undefined) return { attempt: claim.attempt, startedAtMs: tx.nowMs }
         // A cap is reached, or the connection went: look again soon rather than in a hot loop.
-        tx.s.pay_defer({ id: op.id, v: op.version, next: tx.nowS + RETRY_MIN_S })
+        tx.s.op_defer({ id: op.id, v: op.version, next: tx.nowS + CLAIM_AGAIN_S })
         return null
       },
     })
@@ -336,6 +340,7 @@ export class Executor {
       case 'S': {
         const next = tx.nowS + Math.min(2 ** Math.min(op.attempt, 5), 30)
         tx.s.op_again({ id: op.id, attempt, next, sure_not_sent: 1, class: 'S', detail: trouble.detail, not_found: 0 })
+        if (op.kind === 'hold_create') createNotSent(this.#ctx, tx, op.hash)
         return
       }
       case 'U':
@@ -362,6 +367,7 @@ export class Executor {
       detail,
       not_found: 0,
     })
+    if (op.kind === 'hold_create') createNotSent(this.#ctx, tx, op.hash)
     alert(this.#ctx, tx, `lightning-refused:${op.kind}`, 3, `LND refuses ${op.kind}: ${detail}`)
   }
 

@@ -82,9 +82,9 @@ export const intents = {
     RETURNING attempt, version
   `),
 
-  /** A payment that could not be claimed now is looked at again later. No row: claimed or ended meanwhile. */
-  pay_defer: one<{ id: string; v: number; next: number }, { version: number }>(`
-    UPDATE ln_op SET next_at = :next, version = version + 1 WHERE id = :id AND kind = 'pay' AND state = 'planned' AND version = :v
+  /** An intent that could not be claimed now is looked at again later. No row: claimed or ended meanwhile. */
+  op_defer: one<{ id: string; v: number; next: number }, { version: number }>(`
+    UPDATE ln_op SET next_at = :next, version = version + 1 WHERE id = :id AND state = 'planned' AND version = :v
     RETURNING version
   `),
 
