@@ -1,0 +1,478 @@
+import { NostrRelays } from '../adapters/nostr/nostr-relays.ts'
+import { SeenEvents } from '../adapters/nostr/seen-events.ts'
+import type { Action, NostrEvent, RestoredDispute, RestoredOrder, SmallOrder, Transport } from '../core/protocol.ts'
+import { type Curves, portableCurves } from '../wire/curves.ts'
+import { ConversationKeyCache } from '../wire/nip44.ts'
+import { KIND_DIRECT, KIND_GIFT_WRAP, openFromNode, wrapForNode } from '../wire/transport.ts'
+import { CantDoError, ClosedError } from './errors.ts'
+import { type Clock, hostClock, hostRandom, type Random } from './host.ts'
+import { type KeyPair, type Privacy, TraderKeys } from './keys.ts'
+import { Mailbox, type Received } from './mailbox.ts'
+import { OrderBook } from './order-book.ts'
+import { Publisher } from './publisher.ts'
+import { answers, type Draft, drafts, type Offer, type TraderRequest } from './requests.ts'
+
+const DEADLINE_MS = 15_000
+/** Trade key for questions that belong to no trade, as other clients do it (wire.md 6). */
+const QUESTIONS_INDEX = 1
+/** Ids of messages remembered, so that none counts twice. */
+const SEEN_EVENTS = 20_000
+/** More proof of work would keep this process busy for minutes. */
+const MAX_POW_BITS = 28
+
+/** Says what the client does, for a log; never secrets or whole messages. */
+export type ClientLog = (event: string, fields: Readonly<Record<string, unknown>>) => void
+
+export type TraderClientOptions = {
+  /** addresses, or how to make the connections (it is called twice: one for messages, one for the book) */
+  readonly relays: readonly string[] | (() => NostrRelays)
+  /** of the node to trade with; x-only, hex */
+  readonly nodePubkey: string
+  /** twelve words or more; {@link randomMnemonic} makes new ones */
+  readonly mnemonic: string
+  /** `reputation` when absent */
+  readonly privacy?: Privacy
+  /** `as-announced` when absent: what the node's info event names */
+  readonly transport?: Transport | 'as-announced'
+  /** leading zero bits; what the node's info event asks when absent */
+  readonly pow?: number
+  /** the first trade index that was never used with this mnemonic; 1 when absent */
+  readonly nextTradeIndex?: number
+  /** how long an answer may take, where a call says nothing else; 15 s when absent */
+  readonly deadlineMs?: number
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly log?: ClientLog
+  readonly curves?: Curves
+}
+
+export type CallOptions = {
+  /** for this call alone */
+  readonly deadlineMs?: number
+  /** for this call alone */
+  readonly transport?: Transport
+  /** a random u64 when absent; null sends none, and the answer is recognised by action and order */
+  readonly requestId?: bigint | null
+  /** the trade key that asks, when it is not the one that the order is known by */
+  readonly tradeIndex?: number
+}
+
+/** What the node remembers of this trader (wire.md 3.2). */
+export type RestoredSession = {
+  readonly orders: readonly RestoredOrder[]
+  readonly disputes: readonly RestoredDispute[]
+}
+
+/**
+ * A trader. Every method sends one request under the right key and resolves with the node's direct answer. It rejects
+ * with `CantDoError` when the node refuses, `DeadlineError` when no answer came, `PublishError` when no relay took the
+ * request. What the node says by itself is awaited with {@link next}.
+ */
+export class TraderClient {
+  /** The node's public orders and announcements. */
+  readonly book: OrderBook
+  readonly #options: TraderClientOptions
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #curves: Curves
+  readonly #privacy: Privacy
+  readonly #keys: TraderKeys
+  readonly #relays: NostrRelays
+  readonly #publisher: Publisher
+  readonly #mailbox: Mailbox
+  readonly #conversationKeys = new ConversationKeyCache()
+  readonly #seen = new SeenEvents(SEEN_EVENTS)
+  /** keys whose messages we read, by public key */
+  readonly #followed = new Map<string, KeyPair>()
+  readonly #indexOfOrder = new Map<string, number>()
+  /** what a relay told from its store, before it said that this was all */
+  readonly #stored = new Map<string, Received[]>()
+  #isClosed = false
+
+  /** Starts connecting. Throws on a bad mnemonic or relay address. */
+  constructor(options: TraderClientOptions) {
+    const { clock = hostClock, curves = portableCurves, random = hostRandom, nodePubkey, relays } = options
+    this.#options = options
+    this.#clock = clock
+    this.#random = random
+    this.#curves = curves
+    this.#privacy = options.privacy ?? 'reputation'
+    this.#keys = new TraderKeys(options.mnemonic, curves)
+    if (options.nextTradeIndex !== undefined) this.#keys.markUsed(options.nextTradeIndex - 1)
+    const connect = typeof relays === 'function' ? relays : () => new NostrRelays({ urls: relays, clock, random })
+    this.#relays = connect()
+    this.#publisher = new Publisher(this.#relays, () => clock.nowMs())
+    this.#mailbox = new Mailbox(clock)
+    this.book = new OrderBook({ relays: connect(), nodePubkey, clock, curves })
+    for (const index of [QUESTIONS_INDEX, this.#keys.nextIndex]) this.#remember(this.#keys.trade(index))
+    this.#relays.open(this.#filter(), {
+      onEvent: (event, from) => this.#receive(event, from.url),
+      onUp: (url) => {
+        this.#readStored(url)
+        this.#publisher.relayUp(url)
+      },
+      onDown: (url) => this.#readStored(url),
+    })
+  }
+
+  /** The key that stands for this trader in `reputation` mode; x-only, hex. */
+  get identityPubkey(): string {
+    return this.#keys.identity.pubkey
+  }
+
+  /** The index that the next trade gets; to be kept for the next start. */
+  get nextTradeIndex(): number {
+    return this.#keys.nextIndex
+  }
+
+  /** The index of the trade key that an order is known by, or null. */
+  tradeIndexOf(orderId: string): number | null {
+    return this.#indexOfOrder.get(orderId) ?? null
+  }
+
+  /** The public key of a trade; x-only, hex. */
+  tradePubkeyAt(tradeIndex: number): string {
+    return this.#keys.trade(tradeIndex).pubkey
+  }
+
+  /** Puts an order into the book, under a fresh trade key. Answer: `new-order`, or `pay-bond-invoice`. */
+  newOrder(offer: Offer, options: CallOptions = {}): Promise<Received> {
+    return this.#ask(drafts.newOrder(offer), this.#tradeKey(options), options)
+  }
+
+  /**
+   * Buys from a seller, under a fresh trade key. `fiatAmount` chooses within a range; `invoice` is a bolt11 or Lightning
+   * address to be paid to. Answer: `add-invoice`, `waiting-seller-to-pay` or `pay-bond-invoice`.
+   */
+  takeSell(
+    orderId: string,
+    { fiatAmount, invoice, ...options }: CallOptions & { readonly fiatAmount?: number; readonly invoice?: string } = {},
+  ): Promise<Received> {
+    return this.#ask(drafts.takeSell(orderId, fiatAmount, invoice), this.#tradeKey(options), options)
+  }
+
+  /** Sells to a buyer, under a fresh trade key. Answer: `pay-invoice` or `pay-bond-invoice`. */
+  takeBuy(
+    orderId: string,
+    { fiatAmount, ...options }: CallOptions & { readonly fiatAmount?: number } = {},
+  ): Promise<Received> {
+    return this.#ask(drafts.takeBuy(orderId, fiatAmount), this.#tradeKey(options), options)
+  }
+
+  /**
+   * Where the buyer is paid: bolt11 or Lightning address; `amountSats` when the invoice names none. Answer:
+   * `waiting-seller-to-pay`, `hold-invoice-payment-accepted` or `invoice-updated`.
+   */
+  addInvoice(
+    orderId: string,
+    invoice: string,
+    { amountSats, ...options }: CallOptions & { readonly amountSats?: number } = {},
+  ): Promise<Received> {
+    return this.#ask(drafts.addInvoice(orderId, invoice, amountSats), this.#keyOf(orderId, options), options)
+  }
+
+  /** Where this trader's share of the other one's bond is paid. Answer: `bond-invoice-accepted`. */
+  addBondInvoice(orderId: string, invoice: string, options: CallOptions = {}): Promise<Received> {
+    return this.#ask(drafts.addBondInvoice(orderId, invoice), this.#keyOf(orderId, options), options)
+  }
+
+  /**
+   * The buyer has paid the fiat. `withNext`: this maker's range order may go on, under a fresh trade key that the
+   * request names. Answer: `fiat-sent-ok`.
+   */
+  fiatSent(
+    orderId: string,
+    { withNext = false, ...options }: CallOptions & { readonly withNext?: boolean } = {},
+  ): Promise<Received> {
+    const next = withNext ? this.#freshKey() : null
+    return this.#ask(drafts.fiatSent(orderId, next), this.#keyOf(orderId, options), options)
+  }
+
+  /** The seller has the fiat: the buyer gets the sats. `withNext`: as in {@link fiatSent}. Answer: `hold-invoice-payment-settled`. */
+  release(
+    orderId: string,
+    { withNext = false, ...options }: CallOptions & { readonly withNext?: boolean } = {},
+  ): Promise<Received> {
+    const next = withNext ? this.#freshKey() : null
+    return this.#ask(drafts.release(orderId, next), this.#keyOf(orderId, options), options)
+  }
+
+  /** Ends an order, or agrees that it ends. Answer: `canceled`, `cooperative-cancel-initiated-by-you` or `-accepted`. */
+  cancel(orderId: string, options: CallOptions = {}): Promise<Received> {
+    return this.#ask(drafts.cancel(orderId), this.#keyOf(orderId, options), options)
+  }
+
+  /** Calls for a solver. Answer: `dispute-initiated-by-you` with the id of the dispute. */
+  dispute(orderId: string, options: CallOptions = {}): Promise<Received> {
+    return this.#ask(drafts.dispute(orderId), this.#keyOf(orderId, options), options)
+  }
+
+  /** Rates the other side, 1 to 5. Answer: `rate-received`; none when the other side trades in full privacy. */
+  rateUser(orderId: string, rating: number, options: CallOptions = {}): Promise<Received> {
+    return this.#ask(drafts.rateUser(orderId, rating), this.#keyOf(orderId, options), options)
+  }
+
+  /** Moves an own pending order to a fresh trade key. Answer, to that key: `trade-pubkey`. */
+  tradePubkey(orderId: string, options: CallOptions = {}): Promise<Received> {
+    return this.#ask(drafts.tradePubkey(orderId), this.#tradeKey(options), options)
+  }
+
+  /** The present state of own orders. Rejects with `not_found` when the node shows none of them. */
+  async orders(ids: readonly string[], options: CallOptions = {}): Promise<readonly SmallOrder[]> {
+    const { message } = await this.#ask(drafts.orders(ids), this.#questionKey(options), options)
+    return message.payload?.kind === 'orders' ? message.payload.orders : []
+  }
+
+  /**
+   * Open orders and disputes of this trader. From here on their messages are read, their orders are known, and fresh
+   * trade keys begin behind theirs.
+   */
+  async restoreSession(options: CallOptions = {}): Promise<RestoredSession> {
+    const withoutId = { requestId: null, ...options }
+    const { message } = await this.#ask(drafts.restoreSession(), this.#questionKey(options), withoutId)
+    const { orders, disputes } =
+      message.payload?.kind === 'restore_data' ? message.payload : { orders: [], disputes: [] }
+    for (const { orderId, tradeIndex } of [...orders, ...disputes]) {
+      const index = Number(tradeIndex)
+      if (!Number.isSafeInteger(index) || index < 1) continue
+      this.#indexOfOrder.set(orderId, index)
+      this.#keys.markUsed(index)
+      this.#remember(this.#keys.trade(index))
+    }
+    this.#follow()
+    return { orders, disputes }
+  }
+
+  /**
+   * The highest trade index that the node knows of this trader; fresh trade keys begin behind it. Rejects with
+   * `not_found` for one it does not know.
+   */
+  async lastTradeIndex(options: CallOptions = {}): Promise<number> {
+    const { message } = await this.#ask(drafts.lastTradeIndex(), this.#questionKey(options), options)
+    const index = Number(message.tradeIndex ?? 0n)
+    this.#keys.markUsed(index)
+    this.#follow()
+    return index
+  }
+
+  /**
+   * Asks the very same thing again, as a new event: after a lost answer, say (DEC-05). The request is found on the
+   * error; {@link lastRequest} has the latest one.
+   */
+  resend(request: TraderRequest, options: Pick<CallOptions, 'deadlineMs' | 'transport'> = {}): Promise<Received> {
+    return this.#exchange(request, options)
+  }
+
+  /** The latest request that was sent, or null. */
+  get lastRequest(): TraderRequest | null {
+    return this.#lastRequest
+  }
+
+  #lastRequest: TraderRequest | null = null
+
+  /**
+   * The first message with this action (one of these) that nobody has taken yet, or the next one to come: about an
+   * order, to a trade key, or any. Rejects with `DeadlineError`.
+   */
+  next(
+    action: Action | readonly Action[],
+    orderId?: string,
+    { deadlineMs = this.#deadlineMs, tradeIndex }: Pick<CallOptions, 'deadlineMs' | 'tradeIndex'> = {},
+  ): Promise<Received> {
+    const actions: readonly Action[] = typeof action === 'string' ? [action] : action
+    const about = orderId === undefined ? '' : ` about order ${orderId}`
+    const to = tradeIndex === undefined ? '' : ` to trade key ${tradeIndex}`
+    return this.#mailbox.take({
+      matches: (received) =>
+        actions.includes(received.message.action) &&
+        (orderId === undefined || received.message.id === orderId) &&
+        (tradeIndex === undefined || received.tradeIndex === tradeIndex),
+      what: `${actions.join(' or ')}${about}${to}`,
+      deadlineMs,
+    })
+  }
+
+  /** What the node said, about one order or at all, oldest first; whether it was awaited or not. */
+  history(orderId?: string): readonly Received[] {
+    return this.#mailbox.history(orderId)
+  }
+
+  /** What the node said and nobody has taken yet, oldest first. */
+  unread(): readonly Received[] {
+    return this.#mailbox.unread()
+  }
+
+  /** Ends every wait with `ClosedError` and leaves nothing running. Repeat: safe. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#mailbox.close()
+    this.#publisher.close()
+    await Promise.all([this.#relays.close(), this.book.close()])
+  }
+
+  get #deadlineMs(): number {
+    return this.#options.deadlineMs ?? DEADLINE_MS
+  }
+
+  #freshKey(): KeyPair {
+    const key = this.#keys.takeNext()
+    this.#follow()
+    return key
+  }
+
+  /** The key for a new trade. */
+  #tradeKey({ tradeIndex }: CallOptions): KeyPair {
+    return tradeIndex === undefined ? this.#freshKey() : this.#known(tradeIndex)
+  }
+
+  #keyOf(orderId: string, { tradeIndex }: CallOptions): KeyPair {
+    const index = tradeIndex ?? this.#indexOfOrder.get(orderId)
+    if (index === undefined) throw new Error(`no trade key is known for order ${orderId}`)
+    return this.#known(index)
+  }
+
+  #questionKey({ tradeIndex = QUESTIONS_INDEX }: CallOptions): KeyPair {
+    return this.#known(tradeIndex)
+  }
+
+  /** The key with this index; messages to it are read from now on. */
+  #known(index: number): KeyPair {
+    const key = this.#keys.trade(index)
+    if (!this.#followed.has(key.pubkey)) {
+      this.#remember(key)
+      this.#follow()
+    }
+    return key
+  }
+
+  async #ask(draft: Draft, key: KeyPair, options: CallOptions): Promise<Received> {
+    const untilMs = this.#clock.nowMs() + (options.deadlineMs ?? this.#deadlineMs)
+    const transport = await this.#transport(options, untilMs)
+    const { namesIndex, replies, ...content } = draft
+    const request: TraderRequest = {
+      message: {
+        ...content,
+        version: transport,
+        requestId: options.requestId === undefined ? this.#randomId() : options.requestId,
+        tradeIndex: namesIndex && this.#privacy === 'reputation' ? BigInt(key.index) : null,
+      },
+      tradeIndex: key.index,
+      replies,
+    }
+    return await this.#exchange(request, { transport, deadlineMs: untilMs - this.#clock.nowMs() })
+  }
+
+  /** Publishes a request, and resolves with its answer. */
+  async #exchange(request: TraderRequest, options: Pick<CallOptions, 'deadlineMs' | 'transport'>): Promise<Received> {
+    const deadlineMs = options.deadlineMs ?? this.#deadlineMs
+    const untilMs = this.#clock.nowMs() + deadlineMs
+    const transport = await this.#transport(options, untilMs)
+    const pow = await this.#pow(untilMs)
+    if (this.#isClosed) throw new ClosedError()
+    const key = this.#known(request.tradeIndex)
+    const event = wrapForNode({
+      transport,
+      message: request.message,
+      tradeSecretKey: key.secretKey,
+      identitySecretKey: this.#privacy === 'reputation' ? this.#keys.identity.secretKey : null,
+      nodePubkey: this.#options.nodePubkey,
+      createdAtS: Math.floor(this.#clock.nowMs() / 1000),
+      pow,
+      random: (n) => this.#random.bytes(n),
+      curves: this.#curves,
+    })
+    this.#lastRequest = request
+    const { action, id, requestId } = request.message
+    this.#options.log?.('request', { action, orderId: id, tradeIndex: key.index, transport, eventId: event.id })
+    // Without a request id, an older message could pass for the answer.
+    const before = requestId === null ? new Set(this.#mailbox.unread()) : null
+    const answer = this.#mailbox.take({
+      matches: (received) =>
+        received.tradeIndex === request.tradeIndex &&
+        before?.has(received) !== true &&
+        answers(request, received.message),
+      what: `${request.replies.join(' or ')} in answer to ${action}${id === null ? '' : ` of order ${id}`}`,
+      deadlineMs: Math.max(0, untilMs - this.#clock.nowMs()),
+      request,
+    })
+    const refused = this.#publisher.publish(event, deadlineMs).then(() => answer)
+    const received = await Promise.race([answer, refused])
+    const { payload } = received.message
+    if (received.message.action === 'cant-do') {
+      throw new CantDoError(payload?.kind === 'cant_do' ? payload.reason : null, request)
+    }
+    if (received.message.id !== null) this.#indexOfOrder.set(received.message.id, key.index)
+    return received
+  }
+
+  async #transport({ transport }: Pick<CallOptions, 'transport'>, untilMs: number): Promise<Transport> {
+    const wanted = transport ?? this.#options.transport ?? 'as-announced'
+    if (wanted !== 'as-announced') return wanted
+    const info = await this.book.waitForInfo(Math.max(0, untilMs - this.#clock.nowMs()))
+    return info.transport
+  }
+
+  /** Every key may be unknown to the node, also that of a finished trade, so the larger number is mined always. */
+  async #pow(untilMs: number): Promise<number> {
+    const { pow } = this.#options
+    if (pow !== undefined) return pow
+    const { powFirstContact } = await this.book.waitForInfo(Math.max(0, untilMs - this.#clock.nowMs()))
+    if (powFirstContact > MAX_POW_BITS) throw new Error(`the node asks for ${powFirstContact} bits of proof of work`)
+    return powFirstContact
+  }
+
+  #randomId(): bigint {
+    return Buffer.from(this.#random.bytes(8)).readBigUInt64BE()
+  }
+
+  #remember(key: KeyPair): void {
+    this.#followed.set(key.pubkey, key)
+  }
+
+  /** The next trade key is followed before it is used, so that no answer can come too early. */
+  #follow(): void {
+    this.#remember(this.#keys.trade(this.#keys.nextIndex))
+    this.#relays.follow(this.#filter())
+  }
+
+  #filter(): { readonly kinds: readonly number[]; readonly '#p': readonly string[] } {
+    return { kinds: [KIND_DIRECT, KIND_GIFT_WRAP], '#p': [...this.#followed.keys()] }
+  }
+
+  #receive(event: NostrEvent, url: string): void {
+    const received = this.#open(event)
+    if (received === null) return
+    if (this.#relays.connected().includes(url)) this.#file([received])
+    else this.#stored.set(url, [received, ...(this.#stored.get(url) ?? [])])
+  }
+
+  /** Relays tell what they stored newest first; it is filed at once, so that no wait takes the end before the beginning. */
+  #readStored(url: string): void {
+    this.#file(this.#stored.get(url) ?? [])
+    this.#stored.delete(url)
+  }
+
+  #open(event: NostrEvent): Received | null {
+    const recipient = event.tags.find(([name]) => name === 'p')?.[1] ?? ''
+    const key = this.#followed.get(recipient)
+    if (key === undefined) return null
+    const opened = openFromNode(event, key.secretKey, this.#options.nodePubkey, {
+      curves: this.#curves,
+      keys: this.#conversationKeys,
+    })
+    if (!opened.ok) {
+      this.#options.log?.('unreadable', { eventId: event.id, ...opened.error })
+      return null
+    }
+    return this.#seen.add(event.id) ? { ...opened.value, tradeIndex: key.index, eventId: event.id } : null
+  }
+
+  #file(received: readonly Received[]): void {
+    for (const { message, tradeIndex } of received) {
+      const isAnswered = message.action !== 'cant-do'
+      if (isAnswered && message.id !== null && !this.#indexOfOrder.has(message.id))
+        this.#indexOfOrder.set(message.id, tradeIndex)
+    }
+    this.#mailbox.add(received)
+  }
+}
