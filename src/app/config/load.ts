@@ -118,9 +118,10 @@ function readToml(file: string): Record<string, unknown> {
   }
 }
 
-/** Null when a problem was added. */
+/** Null when there is a problem, which is among `problems`. */
 function lndConfig(config: ConfigFile, file: string, problems: string[]): LndConfig | null {
   const { lnd_grpc_host, lnd_cert, lnd_macaroon, lnd_cert_file, lnd_macaroon_file } = config.lightning
+  if (lnd_macaroon === undefined && lnd_macaroon_file === undefined) return null
   const before = problems.length
   const certPath = pathOf(lnd_cert_file, file)
   const macaroonPath = pathOf(lnd_macaroon_file, file)

@@ -24,8 +24,13 @@ export function didYouMean(word: string, known: readonly string[]): string | nul
   const [best] = known
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= limit)
-    .sort((a, b) => a.distance - b.distance)
+    .sort((a, b) => a.distance - b.distance || commonStart(word, b.candidate) - commonStart(word, a.candidate))
   return best?.candidate ?? null
+}
+
+function commonStart(a: string, b: string): number {
+  const end = [...a].findIndex((letter, i) => letter !== b[i])
+  return end < 0 ? a.length : end
 }
 
 /** Letters to insert, delete, change or swap with a neighbour (optimal string alignment). */
@@ -59,8 +64,9 @@ export function describeIssues(
 }
 
 function describeIssue(issue: z.core.$ZodIssue, raw: unknown, file: string, origins: Origins): string {
-  const key = keyName(issue.path)
   const own = issue.path.filter((part) => typeof part !== 'number')
+  const entry = issue.path.find((part) => typeof part === 'number')
+  const key = keyName(own) + (entry === undefined ? '' : `, entry ${entry + 1},`)
   const where = origins.get(keyName(own)) ?? file
   const found = valueAt(raw, issue.path)
   const isSection = SECTIONS.some(({ path }) => keyName(path) === key)
