@@ -24,6 +24,7 @@
  */
 export type { Action, CantDoReason, Message, Payload, SmallOrder, Transport } from '../core/protocol.ts'
 export type { BookEntry } from './book-entry.ts'
+export type { ClientLog } from './correspondence.ts'
 export { CantDoError, ClosedError, DeadlineError, PublishError } from './errors.ts'
 export type { Clock, Random } from './host.ts'
 export { type Privacy, randomMnemonic } from './keys.ts'
@@ -33,7 +34,6 @@ export { OrderBook, type OrderBookOptions } from './order-book.ts'
 export { isReputationNotice, type Offer, type TraderRequest } from './requests.ts'
 export {
   type CallOptions,
-  type ClientLog,
   type RestoredSession,
   TraderClient,
   type TraderClientOptions,

@@ -22,6 +22,8 @@ export type Sought = {
   readonly deadlineMs: number
   /** the request that it answers; such a wait goes before others */
   readonly request?: TraderRequest
+  /** ends the wait with its reason */
+  readonly signal?: AbortSignal
 }
 
 /** Messages kept, read and unread together. Beyond it the oldest are forgotten. */
@@ -51,7 +53,7 @@ export class Mailbox {
   }
 
   /** Takes the first unread message that matches, or the next one to come. Rejects with {@link DeadlineError}. */
-  take({ matches, what, deadlineMs, request }: Sought): Promise<Received> {
+  take({ matches, what, deadlineMs, request, signal }: Sought): Promise<Received> {
     const unreadBefore = new Set(this.#unread)
     const probe = (): Received | null => {
       const found = this.#unread.find(matches) ?? null
@@ -67,7 +69,12 @@ export class Mailbox {
         request ?? null,
       )
     }
-    return this.#waits.until(probe, { deadlineMs, late, isUrgent: request !== undefined })
+    return this.#waits.until(probe, {
+      deadlineMs,
+      late,
+      isUrgent: request !== undefined,
+      ...(signal === undefined ? {} : { signal }),
+    })
   }
 
   /** Everything that came, or what came about one order, oldest first. */

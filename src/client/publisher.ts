@@ -16,7 +16,7 @@ type Publication = {
 export class Publisher {
   readonly #relays: NostrRelays
   readonly #nowMs: () => number
-  readonly #open = new Set<Publication>()
+  readonly #open = new Map<string, Publication>()
 
   constructor(relays: NostrRelays, nowMs: () => number) {
     this.#relays = relays
@@ -25,7 +25,8 @@ export class Publisher {
 
   /**
    * Resolves when the first relay has accepted the event; rejects with {@link PublishError} when every one has refused
-   * it. Stays open while relays are silent: whoever asks has a deadline of their own. The same event again: safe.
+   * it. While relays are silent it stays open: whoever asks has a deadline of their own, and calls {@link forget} in the
+   * end.
    */
   publish(event: NostrEvent, deadlineMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -37,34 +38,31 @@ export class Publisher {
         done: resolve,
         failed: reject,
       }
-      this.#open.add(publication)
+      this.#open.set(event.id, publication)
       for (const url of this.#relays.urls()) this.#offer(publication, url)
     })
   }
 
   /** A relay came up: it gets what is still open. */
   relayUp(url: string): void {
-    for (const publication of this.#open) this.#offer(publication, url)
+    for (const publication of this.#open.values()) this.#offer(publication, url)
   }
 
-  /** Offers nothing any more. Repeat: safe. */
-  close(): void {
-    this.#open.clear()
+  /** Offers this event to no further relay. Repeat: safe. */
+  forget(eventId: string): void {
+    this.#open.delete(eventId)
   }
 
   #offer(publication: Publication, url: string): void {
     const { event, deadlineAtMs, placed, refusals } = publication
     const leftMs = deadlineAtMs - this.#nowMs()
-    if (leftMs <= 0) this.#open.delete(publication)
     if (leftMs <= 0 || placed.has(url) || refusals.has(url)) return
     placed.add(url)
     this.#relays.publish(url, event, leftMs).then((answer) => {
-      if (answer.kind !== 'accepted') placed.delete(url)
-      if (answer.kind === 'accepted') publication.done()
+      if (answer.kind === 'accepted') return publication.done()
+      placed.delete(url)
       if (answer.kind === 'refused') refusals.set(url, answer.message)
-      const relayCount = this.#relays.urls().length
-      if (refusals.size === relayCount) publication.failed(new PublishError(refusals))
-      if (answer.kind !== 'silent' && placed.size + refusals.size === relayCount) this.#open.delete(publication)
+      if (refusals.size === this.#relays.urls().length) publication.failed(new PublishError(refusals))
     }, publication.failed)
   }
 }

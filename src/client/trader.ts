@@ -1,27 +1,18 @@
 import { NostrRelays } from '../adapters/nostr/nostr-relays.ts'
-import { SeenEvents } from '../adapters/nostr/seen-events.ts'
-import type { Action, NostrEvent, RestoredDispute, RestoredOrder, SmallOrder, Transport } from '../core/protocol.ts'
+import type { Action, RestoredDispute, RestoredOrder, SmallOrder, Transport } from '../core/protocol.ts'
 import { type Curves, portableCurves } from '../wire/curves.ts'
-import { ConversationKeyCache } from '../wire/nip44.ts'
-import { KIND_DIRECT, KIND_GIFT_WRAP, openFromNode, wrapForNode } from '../wire/transport.ts'
-import { CantDoError, ClosedError } from './errors.ts'
+import { type ClientLog, Correspondence } from './correspondence.ts'
 import { type Clock, hostClock, hostRandom, type Random } from './host.ts'
 import { type KeyPair, type Privacy, TraderKeys } from './keys.ts'
-import { Mailbox, type Received } from './mailbox.ts'
+import type { Received } from './mailbox.ts'
 import { OrderBook } from './order-book.ts'
-import { Publisher } from './publisher.ts'
-import { answers, type Draft, drafts, type Offer, type TraderRequest } from './requests.ts'
+import { type Draft, drafts, type Offer, type TraderRequest } from './requests.ts'
 
 const DEADLINE_MS = 15_000
 /** Trade key for questions that belong to no trade, as other clients do it (wire.md 6). */
 const QUESTIONS_INDEX = 1
-/** Ids of messages remembered, so that none counts twice. */
-const SEEN_EVENTS = 20_000
 /** More proof of work would keep this process busy for minutes. */
 const MAX_POW_BITS = 28
-
-/** Says what the client does, for a log; never secrets or whole messages. */
-export type ClientLog = (event: string, fields: Readonly<Record<string, unknown>>) => void
 
 export type TraderClientOptions = {
   /** addresses, or how to make the connections (it is called twice: one for messages, one for the book) */
@@ -74,20 +65,12 @@ export class TraderClient {
   readonly #options: TraderClientOptions
   readonly #clock: Clock
   readonly #random: Random
-  readonly #curves: Curves
   readonly #privacy: Privacy
   readonly #keys: TraderKeys
-  readonly #relays: NostrRelays
-  readonly #publisher: Publisher
-  readonly #mailbox: Mailbox
-  readonly #conversationKeys = new ConversationKeyCache()
-  readonly #seen = new SeenEvents(SEEN_EVENTS)
-  /** keys whose messages we read, by public key */
-  readonly #followed = new Map<string, KeyPair>()
+  readonly #correspondence: Correspondence
+  /** Trade keys by which orders are known, from answers to our requests. */
   readonly #indexOfOrder = new Map<string, number>()
-  /** what a relay told from its store, before it said that this was all */
-  readonly #stored = new Map<string, Received[]>()
-  #isClosed = false
+  #lastRequest: TraderRequest | null = null
 
   /** Starts connecting. Throws on a bad mnemonic or relay address. */
   constructor(options: TraderClientOptions) {
@@ -95,23 +78,20 @@ export class TraderClient {
     this.#options = options
     this.#clock = clock
     this.#random = random
-    this.#curves = curves
     this.#privacy = options.privacy ?? 'reputation'
     this.#keys = new TraderKeys(options.mnemonic, curves)
     if (options.nextTradeIndex !== undefined) this.#keys.markUsed(options.nextTradeIndex - 1)
     const connect = typeof relays === 'function' ? relays : () => new NostrRelays({ urls: relays, clock, random })
-    this.#relays = connect()
-    this.#publisher = new Publisher(this.#relays, () => clock.nowMs())
-    this.#mailbox = new Mailbox(clock)
     this.book = new OrderBook({ relays: connect(), nodePubkey, clock, curves })
-    for (const index of [QUESTIONS_INDEX, this.#keys.nextIndex]) this.#remember(this.#keys.trade(index))
-    this.#relays.open(this.#filter(), {
-      onEvent: (event, from) => this.#receive(event, from.url),
-      onUp: (url) => {
-        this.#readStored(url)
-        this.#publisher.relayUp(url)
-      },
-      onDown: (url) => this.#readStored(url),
+    this.#correspondence = new Correspondence({
+      relays: connect(),
+      nodePubkey,
+      identity: this.#privacy === 'reputation' ? this.#keys.identity : null,
+      keys: [this.#keys.trade(QUESTIONS_INDEX), this.#keys.trade(this.#keys.nextIndex)],
+      clock,
+      random,
+      curves,
+      log: options.log ?? (() => {}),
     })
   }
 
@@ -127,7 +107,9 @@ export class TraderClient {
 
   /** The index of the trade key that an order is known by, or null. */
   tradeIndexOf(orderId: string): number | null {
-    return this.#indexOfOrder.get(orderId) ?? null
+    const received = (): number | undefined =>
+      this.history(orderId).find(({ message }) => message.action !== 'cant-do')?.tradeIndex
+    return this.#indexOfOrder.get(orderId) ?? received() ?? null
   }
 
   /** The public key of a trade; x-only, hex. */
@@ -237,9 +219,8 @@ export class TraderClient {
       if (!Number.isSafeInteger(index) || index < 1) continue
       this.#indexOfOrder.set(orderId, index)
       this.#keys.markUsed(index)
-      this.#remember(this.#keys.trade(index))
+      this.#follow(this.#keys.trade(index))
     }
-    this.#follow()
     return { orders, disputes }
   }
 
@@ -251,7 +232,7 @@ export class TraderClient {
     const { message } = await this.#ask(drafts.lastTradeIndex(), this.#questionKey(options), options)
     const index = Number(message.tradeIndex ?? 0n)
     this.#keys.markUsed(index)
-    this.#follow()
+    this.#follow(this.#keys.trade(this.#keys.nextIndex))
     return index
   }
 
@@ -259,16 +240,23 @@ export class TraderClient {
    * Asks the very same thing again, as a new event: after a lost answer, say (DEC-05). The request is found on the
    * error; {@link lastRequest} has the latest one.
    */
-  resend(request: TraderRequest, options: Pick<CallOptions, 'deadlineMs' | 'transport'> = {}): Promise<Received> {
-    return this.#exchange(request, options)
+  async resend(request: TraderRequest, options: Pick<CallOptions, 'deadlineMs' | 'transport'> = {}): Promise<Received> {
+    this.#lastRequest = request
+    const deadlineMs = options.deadlineMs ?? this.#deadlineMs
+    const untilMs = this.#clock.nowMs() + deadlineMs
+    const transport = await this.#transport(options, deadlineMs)
+    const pow = await this.#pow(deadlineMs)
+    const key = this.#keys.trade(request.tradeIndex)
+    const leftMs = Math.max(0, untilMs - this.#clock.nowMs())
+    const answer = await this.#correspondence.exchange(request, { key, transport, pow, deadlineMs: leftMs })
+    if (answer.message.id !== null) this.#indexOfOrder.set(answer.message.id, key.index)
+    return answer
   }
 
   /** The latest request that was sent, or null. */
   get lastRequest(): TraderRequest | null {
     return this.#lastRequest
   }
-
-  #lastRequest: TraderRequest | null = null
 
   /**
    * The first message with this action (one of these) that nobody has taken yet, or the next one to come: about an
@@ -282,7 +270,7 @@ export class TraderClient {
     const actions: readonly Action[] = typeof action === 'string' ? [action] : action
     const about = orderId === undefined ? '' : ` about order ${orderId}`
     const to = tradeIndex === undefined ? '' : ` to trade key ${tradeIndex}`
-    return this.#mailbox.take({
+    return this.#correspondence.mailbox.take({
       matches: (received) =>
         actions.includes(received.message.action) &&
         (orderId === undefined || received.message.id === orderId) &&
@@ -294,60 +282,53 @@ export class TraderClient {
 
   /** What the node said, about one order or at all, oldest first; whether it was awaited or not. */
   history(orderId?: string): readonly Received[] {
-    return this.#mailbox.history(orderId)
+    return this.#correspondence.mailbox.history(orderId)
   }
 
   /** What the node said and nobody has taken yet, oldest first. */
   unread(): readonly Received[] {
-    return this.#mailbox.unread()
+    return this.#correspondence.mailbox.unread()
   }
 
   /** Ends every wait with `ClosedError` and leaves nothing running. Repeat: safe. */
   async close(): Promise<void> {
-    this.#isClosed = true
-    this.#mailbox.close()
-    this.#publisher.close()
-    await Promise.all([this.#relays.close(), this.book.close()])
+    await Promise.all([this.#correspondence.close(), this.book.close()])
   }
 
   get #deadlineMs(): number {
     return this.#options.deadlineMs ?? DEADLINE_MS
   }
 
+  /** Uses up a key. The one behind it is followed already, so that no message can come too early. */
   #freshKey(): KeyPair {
     const key = this.#keys.takeNext()
-    this.#follow()
+    this.#follow(key, this.#keys.trade(this.#keys.nextIndex))
     return key
+  }
+
+  #follow(...keys: readonly KeyPair[]): void {
+    this.#correspondence.follow(...keys)
   }
 
   /** The key for a new trade. */
   #tradeKey({ tradeIndex }: CallOptions): KeyPair {
-    return tradeIndex === undefined ? this.#freshKey() : this.#known(tradeIndex)
+    return tradeIndex === undefined ? this.#freshKey() : this.#keys.trade(tradeIndex)
   }
 
   #keyOf(orderId: string, { tradeIndex }: CallOptions): KeyPair {
-    const index = tradeIndex ?? this.#indexOfOrder.get(orderId)
-    if (index === undefined) throw new Error(`no trade key is known for order ${orderId}`)
-    return this.#known(index)
+    const index = tradeIndex ?? this.tradeIndexOf(orderId)
+    if (index === null) throw new Error(`no trade key is known for order ${orderId}`)
+    return this.#keys.trade(index)
   }
 
   #questionKey({ tradeIndex = QUESTIONS_INDEX }: CallOptions): KeyPair {
-    return this.#known(tradeIndex)
-  }
-
-  /** The key with this index; messages to it are read from now on. */
-  #known(index: number): KeyPair {
-    const key = this.#keys.trade(index)
-    if (!this.#followed.has(key.pubkey)) {
-      this.#remember(key)
-      this.#follow()
-    }
-    return key
+    return this.#keys.trade(tradeIndex)
   }
 
   async #ask(draft: Draft, key: KeyPair, options: CallOptions): Promise<Received> {
-    const untilMs = this.#clock.nowMs() + (options.deadlineMs ?? this.#deadlineMs)
-    const transport = await this.#transport(options, untilMs)
+    const deadlineMs = options.deadlineMs ?? this.#deadlineMs
+    const untilMs = this.#clock.nowMs() + deadlineMs
+    const transport = await this.#transport(options, deadlineMs)
     const { namesIndex, replies, ...content } = draft
     const request: TraderRequest = {
       message: {
@@ -359,120 +340,22 @@ export class TraderClient {
       tradeIndex: key.index,
       replies,
     }
-    return await this.#exchange(request, { transport, deadlineMs: untilMs - this.#clock.nowMs() })
+    return await this.resend(request, { transport, deadlineMs: Math.max(0, untilMs - this.#clock.nowMs()) })
   }
 
-  /** Publishes a request, and resolves with its answer. */
-  async #exchange(request: TraderRequest, options: Pick<CallOptions, 'deadlineMs' | 'transport'>): Promise<Received> {
-    const deadlineMs = options.deadlineMs ?? this.#deadlineMs
-    const untilMs = this.#clock.nowMs() + deadlineMs
-    const transport = await this.#transport(options, untilMs)
-    const pow = await this.#pow(untilMs)
-    if (this.#isClosed) throw new ClosedError()
-    const key = this.#known(request.tradeIndex)
-    const event = wrapForNode({
-      transport,
-      message: request.message,
-      tradeSecretKey: key.secretKey,
-      identitySecretKey: this.#privacy === 'reputation' ? this.#keys.identity.secretKey : null,
-      nodePubkey: this.#options.nodePubkey,
-      createdAtS: Math.floor(this.#clock.nowMs() / 1000),
-      pow,
-      random: (n) => this.#random.bytes(n),
-      curves: this.#curves,
-    })
-    this.#lastRequest = request
-    const { action, id, requestId } = request.message
-    this.#options.log?.('request', { action, orderId: id, tradeIndex: key.index, transport, eventId: event.id })
-    // Without a request id, an older message could pass for the answer.
-    const before = requestId === null ? new Set(this.#mailbox.unread()) : null
-    const answer = this.#mailbox.take({
-      matches: (received) =>
-        received.tradeIndex === request.tradeIndex &&
-        before?.has(received) !== true &&
-        answers(request, received.message),
-      what: `${request.replies.join(' or ')} in answer to ${action}${id === null ? '' : ` of order ${id}`}`,
-      deadlineMs: Math.max(0, untilMs - this.#clock.nowMs()),
-      request,
-    })
-    const refused = this.#publisher.publish(event, deadlineMs).then(() => answer)
-    const received = await Promise.race([answer, refused])
-    const { payload } = received.message
-    if (received.message.action === 'cant-do') {
-      throw new CantDoError(payload?.kind === 'cant_do' ? payload.reason : null, request)
-    }
-    if (received.message.id !== null) this.#indexOfOrder.set(received.message.id, key.index)
-    return received
-  }
-
-  async #transport({ transport }: Pick<CallOptions, 'transport'>, untilMs: number): Promise<Transport> {
+  async #transport({ transport }: Pick<CallOptions, 'transport'>, deadlineMs: number): Promise<Transport> {
     const wanted = transport ?? this.#options.transport ?? 'as-announced'
-    if (wanted !== 'as-announced') return wanted
-    const info = await this.book.waitForInfo(Math.max(0, untilMs - this.#clock.nowMs()))
-    return info.transport
+    return wanted === 'as-announced' ? (await this.book.waitForInfo(deadlineMs)).transport : wanted
   }
 
   /** Every key may be unknown to the node, also that of a finished trade, so the larger number is mined always. */
-  async #pow(untilMs: number): Promise<number> {
-    const { pow } = this.#options
-    if (pow !== undefined) return pow
-    const { powFirstContact } = await this.book.waitForInfo(Math.max(0, untilMs - this.#clock.nowMs()))
-    if (powFirstContact > MAX_POW_BITS) throw new Error(`the node asks for ${powFirstContact} bits of proof of work`)
-    return powFirstContact
+  async #pow(deadlineMs: number): Promise<number> {
+    const bits = this.#options.pow ?? (await this.book.waitForInfo(deadlineMs)).powFirstContact
+    if (bits > MAX_POW_BITS) throw new RangeError(`${bits} bits of proof of work are more than this client mines`)
+    return bits
   }
 
   #randomId(): bigint {
     return Buffer.from(this.#random.bytes(8)).readBigUInt64BE()
-  }
-
-  #remember(key: KeyPair): void {
-    this.#followed.set(key.pubkey, key)
-  }
-
-  /** The next trade key is followed before it is used, so that no answer can come too early. */
-  #follow(): void {
-    this.#remember(this.#keys.trade(this.#keys.nextIndex))
-    this.#relays.follow(this.#filter())
-  }
-
-  #filter(): { readonly kinds: readonly number[]; readonly '#p': readonly string[] } {
-    return { kinds: [KIND_DIRECT, KIND_GIFT_WRAP], '#p': [...this.#followed.keys()] }
-  }
-
-  #receive(event: NostrEvent, url: string): void {
-    const received = this.#open(event)
-    if (received === null) return
-    if (this.#relays.connected().includes(url)) this.#file([received])
-    else this.#stored.set(url, [received, ...(this.#stored.get(url) ?? [])])
-  }
-
-  /** Relays tell what they stored newest first; it is filed at once, so that no wait takes the end before the beginning. */
-  #readStored(url: string): void {
-    this.#file(this.#stored.get(url) ?? [])
-    this.#stored.delete(url)
-  }
-
-  #open(event: NostrEvent): Received | null {
-    const recipient = event.tags.find(([name]) => name === 'p')?.[1] ?? ''
-    const key = this.#followed.get(recipient)
-    if (key === undefined) return null
-    const opened = openFromNode(event, key.secretKey, this.#options.nodePubkey, {
-      curves: this.#curves,
-      keys: this.#conversationKeys,
-    })
-    if (!opened.ok) {
-      this.#options.log?.('unreadable', { eventId: event.id, ...opened.error })
-      return null
-    }
-    return this.#seen.add(event.id) ? { ...opened.value, tradeIndex: key.index, eventId: event.id } : null
-  }
-
-  #file(received: readonly Received[]): void {
-    for (const { message, tradeIndex } of received) {
-      const isAnswered = message.action !== 'cant-do'
-      if (isAnswered && message.id !== null && !this.#indexOfOrder.has(message.id))
-        this.#indexOfOrder.set(message.id, tradeIndex)
-    }
-    this.#mailbox.add(received)
   }
 }

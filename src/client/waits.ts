@@ -4,7 +4,7 @@ import type { Clock } from './host.ts'
 type Wait = {
   /** Looks, takes what it finds, and settles the promise; false: not yet. */
   readonly look: () => boolean
-  readonly abandon: (error: Error) => void
+  readonly abandon: (error: unknown) => void
   /** looks before those that are not */
   readonly isUrgent: boolean
 }
@@ -14,6 +14,8 @@ export type WaitOptions = {
   /** the error at the deadline */
   readonly late: () => Error
   readonly isUrgent?: boolean
+  /** ends the wait with its reason */
+  readonly signal?: AbortSignal
 }
 
 /** Waits for a condition over what somebody collects. Each has a deadline; of several, the first one that looks takes. */
@@ -27,19 +29,22 @@ export class Waits {
   }
 
   /** The first thing that `probe` finds, now or after a later {@link changed}. */
-  until<T>(probe: () => T | null, { deadlineMs, late, isUrgent = false }: WaitOptions): Promise<T> {
+  until<T>(probe: () => T | null, { deadlineMs, late, isUrgent = false, signal }: WaitOptions): Promise<T> {
     if (this.#isClosed) return Promise.reject(new ClosedError())
     const found = probe()
     if (found !== null) return Promise.resolve(found)
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         cancelTimer()
+        signal?.removeEventListener('abort', giveUp)
         this.#waiting = this.#waiting.filter((other) => other !== wait)
       }
-      const abandon = (error: Error): void => {
+      const abandon = (error: unknown): void => {
         leave()
         reject(error)
       }
+      const giveUp = (): void => abandon(signal?.reason)
+      signal?.addEventListener('abort', giveUp)
       const cancelTimer = this.#clock.after(deadlineMs, () => abandon(late()))
       const look = (): boolean => {
         const value = probe()
