@@ -330,8 +330,9 @@ export class Engine {
     if (this.#stopped) return
     const arrival: Arrival = { stored: from.stored, receivedAtMs: from.receivedAtMs }
     if (this.#held !== null) {
-      if (this.#held.length < this.#ctx.settings.limits.intakeDepth) this.#held.push({ event, arrival })
-      else this.#pause(true)
+      // What was read is kept: the relay will not send it again.
+      this.#held.push({ event, arrival })
+      if (this.#held.length >= this.#ctx.settings.limits.intakeDepth) this.#pause(true)
       return
     }
     this.#take(event, arrival)

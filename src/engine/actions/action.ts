@@ -6,6 +6,7 @@ import type { CantDoReason, InboundMessage } from '../../core/protocol.ts'
 import { applyDecision } from '../apply.ts'
 import type { Ctx } from '../context.ts'
 import type { Tx } from '../door.ts'
+import { STORED_MAX_AGE_S } from '../inbox/freshness.ts'
 import { loadOrder } from '../rows.ts'
 import { Cause, type Origin } from '../say.ts'
 
@@ -36,6 +37,8 @@ export type PrepareTools = { readonly mayLookUp: (address: string) => boolean }
 export type ActionHandler<Facts> = {
   /** whether a repeat of the same request is recognised (DEC-05); queries are handled afresh */
   readonly mutation: boolean
+  /** it changes nothing: its answers count against the limits on answers (DEC-04) */
+  readonly answersOnly?: boolean
   /** gathers facts from outside; at most 8 s, then the request is refused */
   prepare(ctx: Ctx, request: Request, tools: PrepareTools): Promise<Facts> | Facts
   /** decides and writes, in one transaction; checks the facts again */
@@ -74,8 +77,11 @@ export function conclude(ctx: Ctx, tx: Tx, request: Request, order: Order, decis
   return DONE
 }
 
-/** A message that lay on a relay since before the present take belongs to an earlier one (DEC-03). */
+/**
+ * A message that lay on a relay since before the present take belongs to an earlier one (DEC-03). The take itself may
+ * have lain there for some seconds too: what its taker sent right after it is not older.
+ */
 export function isOlderThanTake(order: Order, request: Request): boolean {
   if (!request.stored || !('take' in order) || order.take === null) return false
-  return request.inbound.createdAtS < order.take.takenAtS
+  return request.inbound.createdAtS < order.take.takenAtS - STORED_MAX_AGE_S
 }

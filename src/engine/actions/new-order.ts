@@ -12,7 +12,7 @@ import { destinationJson, loadOrder } from '../rows.ts'
 import { answerRequest, queueMessage } from '../say.ts'
 import { type ActionHandler, causeOf, DONE, drop, openRequest, originOf, type Request, refuse } from './action.ts'
 import { type AddressProbe, admitDestination, checkDestination, probeDestination } from './destination.ts'
-import { checkTradeIndex } from './trade-index.ts'
+import { checkTradeIndex, lacksIndex } from './trade-index.ts'
 
 function asked(request: Request): SmallOrder | null {
   const { payload } = request.inbound.message
@@ -47,7 +47,8 @@ function limitsRefusal(ctx: Ctx, terms: Terms, now: number): CantDoReason | null
 
 function openOrders(tx: Tx, identity: string): number {
   const row = tx.store.get<{ n: number }>(
-    `SELECT COUNT(*) AS n FROM orders WHERE maker_identity = :identity AND status = 'pending'`,
+    `SELECT COUNT(*) AS n FROM orders WHERE maker_identity = :identity AND status = 'pending'
+        AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')`,
     { identity },
   )
   return row?.n ?? 0
@@ -65,6 +66,8 @@ export const newOrder: ActionHandler<AddressProbe> = {
     const order = asked(request)
     if (order === null) return drop('a new order without an order')
     const { inbound } = request
+    const gate = checkTradeIndex(tx, inbound)
+    if (gate.kind === 'stale') return refuse('invalid_trade_index')
     // An order id is derived from the event: a replay after a restore meets the same order.
     const id = ctx.seed.orderId(inbound.innerId)
     const text = givenDestination(order)
@@ -75,8 +78,7 @@ export const newOrder: ActionHandler<AddressProbe> = {
     const terms = checked.value
     const reason = limitsRefusal(ctx, terms, tx.nowS)
     if (reason !== null) return refuse(reason)
-    const index = checkTradeIndex(tx, inbound)
-    if (index.kind !== 'fine') return index.kind === 'refused' ? refuse(index.reason) : index
+    if (lacksIndex(inbound, gate.index)) return refuse('invalid_trade_index')
     if (openOrders(tx, inbound.identity) >= ctx.settings.limits.openOrdersPerIdentity)
       return refuse('too_many_requests')
     const fullPrivacy = inbound.identity === inbound.sender
@@ -92,7 +94,7 @@ export const newOrder: ActionHandler<AddressProbe> = {
       phase: 'steady',
       maker_pubkey: inbound.sender,
       maker_identity: inbound.identity,
-      maker_index: index.index ?? (fullPrivacy ? 0 : null),
+      maker_index: gate.index ?? (fullPrivacy ? 0 : null),
       fiat_code: terms.fiatCode,
       fiat_amount: terms.fiat.kind === 'single' ? terms.fiat.amount : 0,
       min_amount: terms.fiat.kind === 'range' ? terms.fiat.min : null,
@@ -107,8 +109,8 @@ export const newOrder: ActionHandler<AddressProbe> = {
     })
     if (inserted === undefined) return drop('this order exists')
     openRequest(tx, request, id)
-    if (!fullPrivacy && index.index !== null)
-      tx.s.index_burn({ identity: inbound.identity, index: index.index, now: tx.nowS })
+    if (!fullPrivacy && gate.index !== null)
+      tx.s.index_burn({ identity: inbound.identity, index: gate.index, now: tx.nowS })
     const made = loadOrder(tx.store, id)
     if (made === null) return drop('this order is gone')
     const origin = originOf(request)

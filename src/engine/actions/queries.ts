@@ -10,6 +10,7 @@ import { type ActionHandler, causeOf, DONE, type Outcome, type Request, refuse }
 
 const query = (handle: (ctx: Ctx, tx: Tx, request: Request) => Outcome): ActionHandler<null> => ({
   mutation: false,
+  answersOnly: true,
   prepare: () => null,
   handle: (ctx, tx, request) => handle(ctx, tx, request),
 })
@@ -48,7 +49,7 @@ export const orders: ActionHandler<null> = query((ctx, tx, request) => {
   const { payload } = request.inbound.message
   if (payload?.kind !== 'ids' || payload.ids.length === 0) return refuse('invalid_parameters')
   if (payload.ids.length > ctx.settings.limits.ordersPerResponse) return refuse('too_many_requests')
-  const found = payload.ids.flatMap((id) => {
+  const found = [...new Set(payload.ids)].flatMap((id) => {
     const row = ownOrder(tx, id, request.inbound.identity)
     return row === undefined ? [] : [storedView(orderFrom(row))]
   })
@@ -56,8 +57,7 @@ export const orders: ActionHandler<null> = query((ctx, tx, request) => {
   return reply(ctx, tx, request, 'orders', { payload: { kind: 'orders', orders: found }, echo: true })
 })
 
-const OPEN = `status IN ('pending', 'waiting-taker-bond', 'waiting-maker-bond', 'waiting-buyer-invoice', 'waiting-payment',
-              'active', 'fiat-sent', 'settled-hold-invoice')`
+const OPEN = `status <> 'dispute' AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')`
 
 /** Orders under way, by identity; those without a trade index can not be restored and are left out (DEC-13). */
 export const restoreSession: ActionHandler<null> = query((ctx, tx, request) => {

@@ -10,10 +10,10 @@ import type { Tx } from '../door.ts'
 import { payoutOwner } from '../invoices.ts'
 import { loadOrder } from '../rows.ts'
 import { type ActionHandler, conclude, DONE, namedOrder, type Outcome, type Request, refuse } from './action.ts'
-import { type AddressProbe, admitDestination, probeDestination } from './destination.ts'
+import { type AddressProbe, admitDestination, checkDestination, probeDestination } from './destination.ts'
 import { takeTerms } from './pricing.ts'
 import { sayStandingRequest } from './standing-request.ts'
-import { checkTradeIndex } from './trade-index.ts'
+import { checkTradeIndex, lacksIndex } from './trade-index.ts'
 
 type TakeEvent = 'take-sell' | 'take-buy'
 
@@ -25,7 +25,8 @@ function askedFiat(payload: Payload | null): bigint | null {
 
 /** The destination that a taker-buyer brings along. */
 function broughtDestination(event: TakeEvent, payload: Payload | null): string | null {
-  return event === 'take-sell' && payload?.kind === 'payment_request' ? payload.request : null
+  if (event !== 'take-sell' || payload?.kind !== 'payment_request' || payload.request === '') return null
+  return payload.request
 }
 
 /** Check 2: an identity that already owes the act that this take would ask for must do it first. */
@@ -34,7 +35,9 @@ function owesAnAct(tx: Tx, event: TakeEvent, identity: string): boolean {
   const [asTaker, asMaker] = event === 'take-sell' ? ['sell', 'buy'] : ['buy', 'sell']
   const row = tx.store.get(
     `SELECT 1 FROM orders WHERE taker_identity = :identity AND kind = :asTaker AND status = :status
-      UNION ALL SELECT 1 FROM orders WHERE maker_identity = :identity AND kind = :asMaker AND status = :status LIMIT 1`,
+        AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+      UNION ALL SELECT 1 FROM orders WHERE maker_identity = :identity AND kind = :asMaker AND status = :status
+        AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired') LIMIT 1`,
     { identity, asTaker: asTaker ?? '', asMaker: asMaker ?? '', status },
   )
   return row !== undefined
@@ -42,7 +45,7 @@ function owesAnAct(tx: Tx, event: TakeEvent, identity: string): boolean {
 
 function openings(tx: Tx, sender: string): number {
   const row = tx.store.get<{ n: number }>(
-    `SELECT COUNT(*) AS n FROM orders WHERE phase = 'opening' AND taker_pubkey = :sender`,
+    `SELECT COUNT(*) AS n FROM orders WHERE phase = 'opening' AND phase <> 'steady' AND taker_pubkey = :sender`,
     { sender },
   )
   return row?.n ?? 0
@@ -61,30 +64,28 @@ function refusalOf(ctx: Ctx, tx: Tx, event: TakeEvent, request: Request, order: 
 
 function handleTake(event: TakeEvent, ctx: Ctx, tx: Tx, request: Request, probe: AddressProbe): Outcome {
   const order = namedOrder(tx, request)
+  if (order !== null && sayStandingRequest(ctx, tx, request, order)) return DONE
+  const gate = checkTradeIndex(tx, request.inbound)
+  if (gate.kind === 'stale') return refuse('invalid_trade_index')
   if (order === null) return refuse('not_found')
   const { payload } = request.inbound.message
-  if (sayStandingRequest(ctx, tx, request, order)) return DONE
   const reason = refusalOf(ctx, tx, event, request, order)
   if (reason !== null) return refuse(reason)
   const terms = takeTerms(ctx, order, askedFiat(payload), tx.nowS)
   if (!terms.ok) return refuse(terms.error)
-  const index = checkTradeIndex(tx, request.inbound)
-  if (index.kind !== 'fine') return index.kind === 'refused' ? refuse(index.reason) : index
   const taker: Party = {
     pubkey: request.inbound.sender,
     identity: request.inbound.identity,
-    tradeIndex: index.index ?? (request.inbound.identity === request.inbound.sender ? 0 : null),
+    tradeIndex: gate.index ?? (request.inbound.identity === request.inbound.sender ? 0 : null),
   }
-  let destination: Destination | null = null
+  const amountMsat = payoutMsat({ ...terms.value, taker, takenAtS: tx.nowS, buyerDestination: null })
   const text = broughtDestination(event, payload)
-  if (text !== null && text !== '') {
-    const take = { ...terms.value, taker, takenAtS: tx.nowS, buyerDestination: null }
-    destination = admitDestination(ctx, tx, text, {
-      amountMsat: payoutMsat(take),
-      owner: payoutOwner(order.id),
-      payee: taker.pubkey,
-      probe,
-    })
+  if (text !== null && !checkDestination(ctx, text, amountMsat, probe).ok) return refuse('invalid_invoice')
+  if (lacksIndex(request.inbound, gate.index)) return refuse('invalid_trade_index')
+  let destination: Destination | null = null
+  if (text !== null) {
+    const owner = payoutOwner(order.id)
+    destination = admitDestination(ctx, tx, text, { amountMsat, owner, payee: taker.pubkey, probe })
     if (destination === null) return refuse('invalid_invoice')
   }
   return conclude(ctx, tx, request, order, decideTake(order, taker, terms.value, destination, tx.nowS))

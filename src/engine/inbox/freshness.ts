@@ -1,8 +1,10 @@
 /** How old a message may be (DEC-03): fixed when it was read from the socket, never by how long it waited here. */
 import type { Action, CantDoReason } from '../../core/protocol.ts'
 
-const SKEW_S = 600
-const STORED_MAX_AGE_S = 15
+/** How wrong a client's clock may be. */
+export const SKEW_S = 600
+/** A stored take or new order that is older has been given up by its client. */
+export const STORED_MAX_AGE_S = 15
 const OLDEST_S = 29 * 86_400
 
 /** Actions whose client forgets them after some seconds: served late they would bind nobody. */

@@ -2,18 +2,20 @@
  * From a relay's event to a committed verdict: gates, opening, the sender's lane, preparation, one transaction
  * (wire.md 5.0 as amended by DEC-02 to DEC-05; money-path.md 3.4).
  */
+import type { InboxVerdict } from '../../adapters/sqlite/schema.ts'
 import { assert } from '../../core/assert.ts'
-import type { CantDoReason, InboundMessage, NostrEvent, Transport } from '../../core/protocol.ts'
+import type { Action, CantDoReason, InboundMessage, NostrEvent, Transport } from '../../core/protocol.ts'
+import { err, type Result } from '../../core/result.ts'
 import { leadingZeroBits, verifyEvent } from '../../wire/event.ts'
-import { checkPayload } from '../../wire/message.ts'
-import { KIND_DIRECT, KIND_GIFT_WRAP, openInbound } from '../../wire/transport.ts'
-import { type ActionHandler, type Outcome, type Request, refuse } from '../actions/action.ts'
+import { checkPayload, parseMessage } from '../../wire/message.ts'
+import { KIND_DIRECT, KIND_GIFT_WRAP, type OpenFailure, openInbound } from '../../wire/transport.ts'
+import { type ActionHandler, drop, type Outcome, type Request, refuse } from '../actions/action.ts'
 import { handlerOf } from '../actions/index.ts'
 import type { Ctx } from '../context.ts'
 import type { Tx } from '../door.ts'
-import { alert, Cause, queueCantDo } from '../say.ts'
+import { alert, Cause, queueCantDo, queueMessage } from '../say.ts'
 import { sha256Hex } from '../seed.ts'
-import { freshness } from './freshness.ts'
+import { freshness, SKEW_S } from './freshness.ts'
 import { Lanes } from './lanes.ts'
 import { Limits } from './limits.ts'
 
@@ -35,6 +37,13 @@ export type IntakeVerdict =
   | 'signature'
   | 'first-contact'
   | 'unopened'
+
+type Prepared<Facts> =
+  | { readonly kind: 'facts'; readonly facts: Facts }
+  /** it would have asked the outside more often than its sender may */
+  | { readonly kind: 'limited' }
+  | { readonly kind: 'late' }
+  | { readonly kind: 'failed'; readonly error: unknown }
 
 const SEEN_MAX = 50_000
 
@@ -107,12 +116,22 @@ export class Inbox {
       this.#seen.add(event.id)
       return this.#count('known')
     }
-    const opened = openInbound(event, this.#ctx.key)
+    const opened = this.#open(event)
     if (opened.ok) return opened.value
     // The id commits to the content: what did not open once never will.
     this.#seen.add(event.id)
     this.#ctx.log.debug('event not opened', { stage: opened.error.stage, why: opened.error.why })
     return this.#count('unopened')
+  }
+
+  /** A stranger's bytes that trip over a bug of ours are junk like any other: they must not stop the reading. */
+  #open(event: NostrEvent): Result<InboundMessage, OpenFailure> {
+    try {
+      return openInbound(event, this.#ctx.key)
+    } catch (error) {
+      this.#ctx.log.error('opening an event failed', { id: event.id, error: String(error) })
+      return err({ stage: 'parse', why: 'our fault' })
+    }
   }
 
   /** Handles an admitted message in its sender's lane. */
@@ -139,9 +158,9 @@ export class Inbox {
     return verifyEvent(event, this.#ctx.key.curves) ? null : 'signature'
   }
 
-  /** Whether a key takes part in a trade that is not over. */
+  /** Whether a key takes part in a trade that is not over; after a success its parties still rate each other. */
   #isTrading(pubkey: string): boolean {
-    const over = `('success', 'canceled', 'cooperatively-canceled', 'canceled-by-admin', 'expired')`
+    const over = `('canceled', 'cooperatively-canceled', 'canceled-by-admin', 'expired')`
     const row = this.#ctx.store.get(
       `SELECT 1 FROM orders WHERE maker_pubkey = :pubkey AND status NOT IN ${over}
         UNION ALL SELECT 1 FROM orders WHERE taker_pubkey = :pubkey AND status NOT IN ${over} LIMIT 1`,
@@ -160,7 +179,7 @@ export class Inbox {
       inbound.sender,
       inbound.createdAtS,
       arrival.stored,
-      () => this.#inTurn({ inbound, stored: arrival.stored, ageS, requestKey: null }),
+      () => this.#inTurn({ inbound, stored: arrival.stored, ageS, requestKey: requestKeyOf(inbound) }),
       () => this.#refuseUnhandled(inbound),
     )
   }
@@ -178,48 +197,49 @@ export class Inbox {
     const { outerId, message } = inbound
     if (this.#quarantine.has(outerId)) return this.#putInQuarantine(inbound)
     const fresh = freshness(message.action, request.ageS, request.stored)
-    if (fresh.kind === 'dropped') {
-      this.#ctx.log.info('message dropped', { action: message.action, why: fresh.why, ageS: request.ageS })
-      return this.#decide(request, () => ({ kind: 'dropped', why: fresh.why }))
-    }
+    if (fresh.kind === 'dropped') return this.#decide(request, () => drop(fresh.why))
     if (fresh.kind === 'refused') return this.#decide(request, () => refuse(fresh.reason))
     if (this.#guarded && request.stored)
       await this.#ctx.door.submit({ name: 'in-hand', run: (tx) => tx.s.in_hand_put({ outer: outerId }) })
+    const shape = checkPayload(message)
+    if (!shape.ok) return this.#decide(request, () => drop(shape.error))
     const handler = handlerOf(message.action)
     if (handler === null) return this.#decide(request, () => withoutHandler(message.action))
-    const shape = checkPayload(message)
-    if (!shape.ok) return this.#decide(request, () => ({ kind: 'dropped', why: shape.error }))
     return handler((h) => this.#run(h, request))
   }
 
   async #run<Facts>(handler: ActionHandler<Facts>, request: Request): Promise<IntakeVerdict> {
-    const { inbound } = request
-    const requestKey =
-      handler.mutation && inbound.message.requestId !== null
-        ? sha256Hex(`${inbound.sender}${inbound.canonicalJson}`)
-        : null
-    const keyed: Request = { ...request, requestKey }
+    const keyed: Request = handler.mutation ? request : { ...request, requestKey: null }
+    if (handler.answersOnly === true && !this.#limits.mayAnswer(request.inbound.sender))
+      return this.#decide(keyed, () => drop('too many answers'))
     const prepared = await this.#prepare(handler, keyed)
-    if (prepared.kind === 'late') return this.#decide(keyed, () => refuse('too_many_requests'))
-    if (prepared.kind === 'failed')
-      return this.#decide(keyed, () => {
-        throw prepared.error
-      })
-    return this.#decide(keyed, (tx) => handler.handle(this.#ctx, tx, keyed, prepared.facts))
+    switch (prepared.kind) {
+      case 'facts':
+        return this.#decide(keyed, (tx) => handler.handle(this.#ctx, tx, keyed, prepared.facts))
+      case 'limited':
+        return this.#decide(keyed, () => refuse('too_many_requests'))
+      case 'late':
+        return this.#decide(keyed, () => refuse(lateReason(request.inbound.message.action)))
+      case 'failed':
+        return this.#decide(keyed, () => {
+          throw prepared.error
+        })
+    }
   }
 
   /** The only await between a message and its decision: bounded, and it holds nothing. */
-  #prepare<Facts>(
-    handler: ActionHandler<Facts>,
-    request: Request,
-  ): Promise<{ kind: 'facts'; facts: Facts } | { kind: 'late' } | { kind: 'failed'; error: unknown }> {
+  #prepare<Facts>(handler: ActionHandler<Facts>, request: Request): Promise<Prepared<Facts>> {
     return new Promise((resolve) => {
       const cancel = this.#ctx.clock.after(this.#ctx.settings.limits.prepareMs, () => resolve({ kind: 'late' }))
-      const tools = { mayLookUp: (address: string) => this.#limits.mayLookUp(request.inbound.sender, address) }
+      let limited = false
+      const mayLookUp = (address: string): boolean => {
+        limited = !this.#limits.mayLookUp(request.inbound.sender, address)
+        return !limited
+      }
       Promise.resolve()
-        .then(() => handler.prepare(this.#ctx, request, tools))
+        .then(() => handler.prepare(this.#ctx, request, { mayLookUp }))
         .then(
-          (facts) => resolve({ kind: 'facts', facts }),
+          (facts) => resolve(limited ? { kind: 'limited' } : { kind: 'facts', facts }),
           (error: unknown) => resolve({ kind: 'failed', error }),
         )
         .finally(cancel)
@@ -237,15 +257,10 @@ export class Inbox {
 
   /** Takes the message for handled, lets it be decided, and writes the verdict; all in the open transaction. */
   #verdict(tx: Tx, inbound: InboundMessage, decide: () => Outcome | 'repeat'): IntakeVerdict {
-    const { outerId, innerId, sender, transport, createdAtS } = inbound
-    const taken = tx.s.inbox_take({ outer: outerId, inner: innerId, sender, verdict: 'effect', now: tx.nowS })
-    tx.s.in_hand_drop({ outer: outerId })
-    tx.after(() => this.#seen.add(outerId))
-    if (taken === undefined) return 'known'
-    tx.s.transport_seen({ r: sender, transport, inner_at: createdAtS, now: tx.nowS })
+    if (!this.#isTaken(tx, inbound, 'effect')) return 'known'
     const outcome = decide()
     const verdict = outcome === 'repeat' ? 'repeat' : outcome.kind === 'done' ? 'effect' : outcome.kind
-    if (verdict !== 'effect') tx.s.inbox_verdict({ outer: outerId, verdict })
+    if (verdict !== 'effect') tx.s.inbox_verdict({ outer: inbound.outerId, verdict })
     if (outcome !== 'repeat' && outcome.kind === 'refused') this.#answer(tx, inbound, outcome.reason)
     const why =
       outcome === 'repeat' || outcome.kind === 'done'
@@ -259,12 +274,25 @@ export class Inbox {
     return verdict
   }
 
+  /** Writes down that the message is handled, and by which transport its sender speaks. False: handled before. */
+  #isTaken(tx: Tx, inbound: InboundMessage, verdict: InboxVerdict): boolean {
+    const { outerId, innerId, sender, transport, createdAtS } = inbound
+    const taken = tx.s.inbox_take({ outer: outerId, inner: innerId, sender, verdict, now: tx.nowS })
+    tx.s.in_hand_drop({ outer: outerId })
+    tx.after(() => this.#seen.add(outerId))
+    if (taken === undefined) return false
+    // A clock that is far ahead must not decide the transport for ever.
+    tx.s.transport_seen({ r: sender, transport, inner_at: Math.min(createdAtS, tx.nowS + SKEW_S), now: tx.nowS })
+    return true
+  }
+
   /** The same request again (DEC-05): absorbed while its effect is pending, answered again while the answer is true. */
   #unlessRepeat(tx: Tx, request: Request): 'repeat' | null {
     if (request.requestKey === null) return null
     const known = tx.s.request_look({ key: request.requestKey, now: tx.nowS })
     if (known === undefined || known.verdict === 'stale') return null
-    if (known.verdict === 'same' && known.answer_msg !== null) this.#sayAgain(tx, request.inbound, known.answer_msg)
+    if (known.verdict === 'same' && known.answer_msg !== null && this.#limits.mayAnswer(request.inbound.sender))
+      this.#sayAgain(tx, request.inbound, known.answer_msg)
     return 'repeat'
   }
 
@@ -274,22 +302,21 @@ export class Inbox {
       { answer },
     )
     assert(row !== undefined, 'an answer that may be asked for again is kept')
-    const { n: seq, last_created_at } = tx.s.outbox_seq({ r: inbound.sender, now: tx.nowS })
-    tx.s.outbox_put({
-      r: inbound.sender,
-      seq,
-      cause: `again:${inbound.innerId}`,
-      n: 0,
-      order_id: row.order_id,
-      oid: null,
+    const said = parseMessage(row.body)
+    assert(said.ok, 'an answer that we wrote')
+    const { action, payload, requestId, tradeIndex, id } = said.value
+    queueMessage(this.#ctx, tx, new Cause(`again:${inbound.innerId}`), {
+      to: inbound.sender,
+      action,
+      payload,
+      requestId,
+      tradeIndex: tradeIndex === null ? null : Number(tradeIndex),
+      id,
+      asks: false,
       lane: 0,
-      asks: 0,
-      transport: inbound.transport,
-      ev_at: last_created_at,
-      body: row.body,
-      now: tx.nowS,
+      orderId: row.order_id,
+      obligationId: null,
     })
-    tx.after(this.#ctx.poke.publisher)
   }
 
   #answer(tx: Tx, inbound: InboundMessage, reason: CantDoReason): void {
@@ -304,16 +331,7 @@ export class Inbox {
 
   /** A handler threw: its writes are gone, the message is handled, its sender is told, the operator is alerted. */
   #failed(tx: Tx, inbound: InboundMessage, error: unknown): IntakeVerdict {
-    const taken = tx.s.inbox_take({
-      outer: inbound.outerId,
-      inner: inbound.innerId,
-      sender: inbound.sender,
-      verdict: 'failed',
-      now: tx.nowS,
-    })
-    tx.s.in_hand_drop({ outer: inbound.outerId })
-    tx.after(() => this.#seen.add(inbound.outerId))
-    if (taken === undefined) return 'known'
+    if (!this.#isTaken(tx, inbound, 'failed')) return 'known'
     this.#answer(tx, inbound, 'too_many_requests')
     const detail = error instanceof Error ? error.message : String(error)
     alert(
@@ -330,14 +348,7 @@ export class Inbox {
     return this.#ctx.door.submit({
       name: 'quarantine',
       run: (tx) => {
-        tx.s.inbox_take({
-          outer: inbound.outerId,
-          inner: inbound.innerId,
-          sender: inbound.sender,
-          verdict: 'quarantined',
-          now: tx.nowS,
-        })
-        tx.s.in_hand_drop({ outer: inbound.outerId })
+        if (!this.#isTaken(tx, inbound, 'quarantined')) return 'known'
         alert(
           this.#ctx,
           tx,
@@ -351,9 +362,19 @@ export class Inbox {
   }
 }
 
-function withoutHandler(action: string): Outcome {
-  if (action === 'pay-invoice') return refuse('invalid_action')
-  return { kind: 'dropped', why: `nothing is done on ${action}` }
+/** Names a request by its content, over both transports; null when its client sent no request id (DEC-05). */
+function requestKeyOf({ sender, message, canonicalJson }: InboundMessage): string | null {
+  return message.requestId === null ? null : sha256Hex(`${sender}${canonicalJson}`)
+}
+
+/** What a sender hears whose request could not be prepared in time, in words that clients act on (DEC-04). */
+function lateReason(action: Action): CantDoReason {
+  if (action === 'take-sell' || action === 'take-buy') return 'pending_order_exists'
+  return action === 'new-order' ? 'invalid_parameters' : 'too_many_requests'
+}
+
+function withoutHandler(action: Action): Outcome {
+  return action === 'pay-invoice' ? refuse('invalid_action') : drop(`nothing is done on ${action}`)
 }
 
 function isExpired(event: NostrEvent, nowS: number): boolean {
