@@ -70,7 +70,7 @@ function runEffect(ctx: Ctx, tx: Tx, order: Order, effect: Effect, by: By, waiti
         payload: effect.payload,
         requestId: effect.echo ? (by.origin?.requestId ?? null) : null,
         tradeIndex: effect.tradeIndex,
-        id: order.id,
+        id: effect.about ?? order.id,
         asks: effect.asks,
         lane: 0,
         orderId: order.id,

@@ -264,7 +264,8 @@ export class Engine {
   }
 
   async #drained(): Promise<void> {
-    while ((this.#inbox?.depth ?? 0) > 0) await new Promise<void>((resolve) => this.#parts.clock.after(20, resolve))
+    while ((this.#inbox?.depth ?? 0) > 0 || this.#executor.isBusy)
+      await new Promise<void>((resolve) => this.#parts.clock.after(20, resolve))
   }
 
   /** A new incarnation: what the last one had claimed is unknown, and the time between was blind. */

@@ -40,11 +40,11 @@ export function engineStatus(
   const { store } = ctx
   const node = store.get<LnNodeRow>('SELECT * FROM ln_node LIMIT 1')
   const outbox = store.get<{ unsent: number; dead: number }>(
-    'SELECT COALESCE(SUM(state < 2), 0) AS unsent, COALESCE(SUM(state = 3), 0) AS dead FROM outbox_msg',
+    'SELECT (SELECT COUNT(*) FROM outbox_msg WHERE state < 2) AS unsent, (SELECT COUNT(*) FROM outbox_msg WHERE state = 3) AS dead',
   )
   const alerts = store.all<AlertRow>('SELECT * FROM alert WHERE closed_at IS NULL ORDER BY severity DESC, opened_at')
   const obligations = store.all<ObligationNowRow>(
-    `SELECT * FROM obligation_now WHERE state NOT IN ('paid', 'forfeited', 'void') ORDER BY created_at`,
+    `SELECT * FROM obligation_now WHERE state NOT IN ('paid','forfeited','void') ORDER BY created_at`,
   )
   return {
     pubkey: ctx.key.pubkey,
@@ -61,7 +61,8 @@ export function engineStatus(
     relays: ctx.relays.urls().map((url) => ({ url, up: live.relaysUp.includes(url) })),
     orders:
       store.all(`SELECT status || CASE phase WHEN 'steady' THEN '' ELSE '/' || phase END AS standing, COUNT(*) AS count
-                         FROM orders GROUP BY status, phase ORDER BY 1`),
+                         FROM orders WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+                        GROUP BY status, phase ORDER BY 1`),
     outbox: outbox ?? { unsent: 0, dead: 0 },
     intake: Object.fromEntries(live.intake),
     alerts: alerts.map((row) => ({ key: row.key, severity: row.severity, detail: row.detail, sinceS: row.opened_at })),

@@ -44,7 +44,7 @@ const overGrpc = async (network: Network, clock: TestClock): Promise<Door> => {
   const macaroonHex = server.macaroon(RPC_NAMES.map((name) => `uri:${rpcUri(name)}`))
   const lnd = createLnd({ socket, cert: certPem, macaroonHex }, { clock, timings: TIMINGS })
   if (!lnd.ok) throw new Error(lnd.error)
-  const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 1))
+  const breathe = () => new Promise<void>((resolve) => setImmediate(resolve))
   return { lightning: lnd.value, breathe, close: () => server.stop() }
 }
 

@@ -14,17 +14,12 @@ import type { Tx } from '../door.ts'
 import { payoutOwner } from '../invoices.ts'
 import { changeDestination, obligationRow } from '../journal/obligations.ts'
 import { currentEscrow, destinationJson, escrowStanding, loadOrder, orderRow } from '../rows.ts'
-import { answerRequest, queueMessage } from '../say.ts'
 import {
   type ActionHandler,
-  causeOf,
   conclude,
-  DONE,
   isOlderThanTake,
   namedOrder,
   type Outcome,
-  openRequest,
-  originOf,
   type Request,
   refuse,
 } from './action.ts'
@@ -105,22 +100,8 @@ function swap(
   const changed = changeDestination(ctx, tx, obligation, sender, { json, hash })
   if (changed !== 'changed')
     return refuse(changed === 'reserved-elsewhere' ? 'invalid_invoice' : 'not_allowed_by_status')
-  openRequest(tx, request, order.id)
-  const origin = originOf(request)
-  const answer = queueMessage(ctx, tx, causeOf(request), {
-    to: sender,
-    action: 'invoice-updated',
-    payload: null,
-    requestId: origin.requestId,
-    tradeIndex: null,
-    id: order.id,
-    asks: false,
-    lane: 0,
-    orderId: order.id,
-    obligationId: obligation.id,
-  })
-  answerRequest(tx, origin, answer)
-  return DONE
+  const decision = moved({ status: order.status, phase: order.phase }, say(sender, 'invoice-updated', { echo: true }))
+  return conclude(ctx, tx, request, order, decision)
 }
 
 /** Handlers that need nothing from outside. */

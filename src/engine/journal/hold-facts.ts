@@ -194,6 +194,8 @@ function observeCanceled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void 
     halt(ctx, tx, hold.node_pubkey, `conflict:${hold.hash}`, `hold ${hold.hash}: LND cancelled what it had settled`)
     return
   }
+  // Nobody was given this request yet: its create must come to rest first, and adopts what LND has.
+  if (hold.request === null && hold.decision === 'none') return
   tx.s.hold_final({
     hash: hold.hash,
     final: 'canceled',

@@ -231,7 +231,9 @@ export function prompt(ctx: Ctx, tx: Tx, row: ObligationRow, cadenceS: number): 
 
 /** Prompts every payee whose last prompt is long enough ago (X-5, DEC-27). */
 export function promptDue(ctx: Ctx, tx: Tx): void {
-  const rows = tx.store.all<ObligationRow>(`SELECT * FROM obligation WHERE state = 'need_destination'`)
+  const rows = tx.store.all<ObligationRow>(
+    `SELECT * FROM obligation WHERE state = 'need_destination' AND state NOT IN ('paid','forfeited','void')`,
+  )
   for (const row of rows) prompt(ctx, tx, row, row.last_prompt_at === null ? 0 : promptCadenceS(row.prompts))
 }
 

@@ -27,7 +27,8 @@ export function crossCheck(ctx: Ctx, tx: Tx): void {
 /** X-1, X-2: a settled hold funds what hangs on it. */
 function fundsWithoutOwner(ctx: Ctx, tx: Tx): void {
   const blocked = tx.store.all<{ hash: string }>(
-    `SELECT DISTINCT h.hash FROM obligation o JOIN hold h ON h.hash = o.funded_by WHERE o.state = 'blocked' AND h.final IS NOT NULL`,
+    `SELECT DISTINCT h.hash FROM obligation o JOIN hold h ON h.hash = o.funded_by
+      WHERE o.state = 'blocked' AND o.state NOT IN ('paid','forfeited','void') AND h.final IS NOT NULL`,
   )
   for (const { hash } of blocked) {
     for (const funded of tx.s.obligation_fund({ hash, now: tx.nowS })) startPaying(ctx, tx, funded.id)
@@ -38,7 +39,7 @@ function fundsWithoutOwner(ctx: Ctx, tx: Tx): void {
 /** X-3: ready and nobody pays. */
 function readyWithoutIntent(ctx: Ctx, tx: Tx): void {
   const rows = tx.store.all<ObligationRow>(
-    `SELECT o.* FROM obligation o WHERE o.state = 'ready' AND NOT EXISTS
+    `SELECT o.* FROM obligation o WHERE o.state = 'ready' AND o.state NOT IN ('paid','forfeited','void') AND NOT EXISTS
        (SELECT 1 FROM ln_op p WHERE p.obligation_id = o.id AND p.kind = 'pay' AND p.state NOT IN ('refused', 'void'))`,
   )
   for (const row of rows) startPaying(ctx, tx, row.id)
@@ -64,12 +65,14 @@ function decidedWithoutIntent(ctx: Ctx, tx: Tx): void {
   }
 }
 
-/** X-10: what moved is booked. */
+/** X-10: what moved is booked. The newest suffice: every gap is met while it is young. */
 function doneWithoutLedger(ctx: Ctx, tx: Tx): void {
   const rows = tx.store.all<{ id: string }>(
-    `SELECT p.id FROM ln_op p WHERE p.kind = 'pay' AND p.state = 'done' AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.cause = 'paid:' || p.id)
+    `SELECT p.id FROM (SELECT id FROM ln_op WHERE kind = 'pay' AND state = 'done' ORDER BY created_at DESC LIMIT 500) p
+      WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.cause = 'paid:' || p.id)
       UNION ALL
-     SELECT h.hash FROM hold h WHERE h.final = 'settled' AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.cause = 'settle:' || h.hash)`,
+     SELECT h.hash FROM (SELECT hash FROM hold WHERE final = 'settled' ORDER BY settle_index DESC LIMIT 500) h
+      WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.cause = 'settle:' || h.hash)`,
   )
   for (const { id } of rows) alert(ctx, tx, `no-ledger:${id}`, 3, `${id} moved sats and is not in the ledger`)
 }
@@ -90,7 +93,8 @@ function undelivered(ctx: Ctx, tx: Tx): void {
 /** X-12, second half: a request that no relay ever took is asked again, at most three times (money-path.md 3.8). */
 function askAgainAfterDeadLetter(ctx: Ctx, tx: Tx): void {
   const rows = tx.store.all<ObligationRow>(
-    `SELECT o.* FROM obligation o WHERE o.state = 'need_destination' AND o.prompt_ok_at IS NULL AND o.prompts <= 3 AND o.last_prompt_at <= :before
+    `SELECT o.* FROM obligation o WHERE o.state = 'need_destination' AND o.state NOT IN ('paid','forfeited','void')
+        AND o.prompt_ok_at IS NULL AND o.prompts <= 3 AND o.last_prompt_at <= :before
         AND EXISTS (SELECT 1 FROM outbox_msg m WHERE m.obligation_id = o.id AND m.state = 3)`,
     { before: tx.nowS - 60 },
   )

@@ -69,6 +69,11 @@ export class Executor {
     this.#loop.stop()
   }
 
+  /** Whether calls about holds are under way; payments may take minutes and are looked up by the next incarnation. */
+  get isBusy(): boolean {
+    return this.#inPool.hold_create + this.#inPool.ending + this.#inPool.lookup > 0
+  }
+
   #turn(): number | null {
     const { ctx } = { ctx: this.#ctx }
     const now = nowS(ctx)
@@ -84,7 +89,8 @@ export class Executor {
   #sleepMs(now: number): number {
     const row = this.#ctx.store.get<{ at: number | null }>(
       `SELECT MIN(at) AS at FROM (
-         SELECT MIN(next_at) AS at FROM ln_op WHERE state IN ('planned', 'unknown', 'in_flight') AND next_at > :now
+         SELECT MIN(next_at) AS at FROM ln_op
+          WHERE state IN ('planned','dispatching','unknown','in_flight') AND state <> 'dispatching' AND next_at > :now
          UNION ALL SELECT MIN(answer_by) FROM hold WHERE answer_by IS NOT NULL)`,
       { now },
     )

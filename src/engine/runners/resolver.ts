@@ -40,7 +40,7 @@ export class Resolver {
     // Without Lightning an invoice would only grow old.
     if (!this.#ctx.lightning.serving) return 30_000
     const rows = this.#ctx.store.all<ObligationRow>(
-      `SELECT o.* FROM obligation o WHERE o.state = 'ready' AND o.destination LIKE '%"address"%'
+      `SELECT o.* FROM obligation o WHERE o.state = 'ready' AND o.state NOT IN ('paid','forfeited','void') AND o.destination LIKE '%"address"%'
           AND NOT EXISTS (SELECT 1 FROM ln_op p WHERE p.obligation_id = o.id AND p.kind = 'pay' AND p.state NOT IN ('refused', 'void'))
         ORDER BY o.next_at LIMIT ${AT_ONCE * 4}`,
     )
