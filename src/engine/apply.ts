@@ -76,7 +76,7 @@ function runEffect(ctx: Ctx, tx: Tx, order: Order, effect: Effect, by: By, waiti
         orderId: order.id,
         obligationId: null,
       })
-      if (effect.echo) answerRequest(tx, by.origin, id)
+      if (effect.echo && effect.to === by.origin?.sender) answerRequest(tx, by.origin, id)
       return
     }
     case 'plan-escrow':

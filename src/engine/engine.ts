@@ -23,7 +23,7 @@ import { LightningLink } from './lightning-link.ts'
 import { Loop } from './loop.ts'
 import { type EngineStatus, engineStatus } from './queries.ts'
 import { RateBook } from './rates.ts'
-import { CatchUp } from './recovery/catch-up.ts'
+import { CatchUp, FIRST_START } from './recovery/catch-up.ts'
 import { crossCheck } from './recovery/cross-checks.ts'
 import { rivalSign } from './recovery/rival.ts'
 import { Broadcaster } from './runners/broadcaster.ts'
@@ -269,10 +269,11 @@ export class Engine {
   }
 
   /** A new incarnation: what the last one had claimed is unknown, and the time between was blind. */
-  #boot(tx: Tx): { guarded: boolean; quarantine: ReadonlySet<string> } {
+  #boot(tx: Tx): { guarded: boolean; quarantine: ReadonlySet<string>; suspects: boolean } {
     const { ctx } = { ctx: this.#ctx }
     const last = tx.s.process_last()
-    if (last !== undefined) {
+    if (last === undefined) tx.s.meta_put({ key: FIRST_START, value: String(tx.nowS) })
+    else {
       tx.s.blind_open({ kind: 'down', at: last.alive_at })
       // Intervals that were open when we died go on as "down".
       tx.s.blind_close({ kind: 'relays', at: last.alive_at })
@@ -282,8 +283,9 @@ export class Engine {
     tx.s.boot_unknown({ boot: ctx.bootId, now: tx.nowS })
     this.#configureRelays(tx)
     const quarantine = new Set<string>()
-    for (const row of tx.s.in_hand_boot()) if (row.exits >= 2) quarantine.add(row.outer_id)
-    return { guarded: last !== undefined && last.clean === 0, quarantine }
+    const inHand = tx.s.in_hand_boot()
+    for (const row of inHand) if (row.exits >= 2) quarantine.add(row.outer_id)
+    return { guarded: last !== undefined && last.clean === 0, quarantine, suspects: inHand.length > 0 }
   }
 
   #configureRelays(tx: Tx): void {

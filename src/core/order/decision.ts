@@ -64,6 +64,8 @@ export type Effect =
       readonly tradeIndex: number | null
       /** asks its reader for an act: its first acceptance by a relay is a fact that duties wait for */
       readonly asks: boolean
+      /** the order that it is about; null: the one that is decided */
+      readonly about: string | null
     }
   | {
       readonly kind: 'plan-escrow'
@@ -111,7 +113,7 @@ export function refused(reason: CantDoReason): Decision {
 export function say(
   to: string,
   action: Action,
-  rest: Partial<Pick<Extract<Effect, { kind: 'say' }>, 'payload' | 'echo' | 'tradeIndex' | 'asks'>> = {},
+  rest: Partial<Pick<Extract<Effect, { kind: 'say' }>, 'payload' | 'echo' | 'tradeIndex' | 'asks' | 'about'>> = {},
 ): Effect {
-  return { kind: 'say', to, action, payload: null, echo: false, tradeIndex: null, asks: false, ...rest }
+  return { kind: 'say', to, action, payload: null, echo: false, tradeIndex: null, asks: false, about: null, ...rest }
 }

@@ -115,10 +115,12 @@ export function decideSettled(order: Order, child: Offer | null, refusedChildId:
         payload: { kind: 'order', order: newOrderView(child) },
         echo: makerSide(order) === 'seller',
         tradeIndex: child.maker.tradeIndex,
+        about: child.id,
       }),
     )
   }
-  if (refusedChildId !== null) effects.push(say(order.maker.pubkey, 'canceled'))
+  // Only the remainder comes to nothing: under the parent's id a client would take its trade for canceled.
+  if (refusedChildId !== null) effects.push(say(order.maker.pubkey, 'canceled', { about: refusedChildId }))
   return moved({ status: 'settled-hold-invoice', phase: 'steady' }, ...effects)
 }
 

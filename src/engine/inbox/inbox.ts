@@ -69,18 +69,24 @@ export class Inbox {
   readonly #inHand = new Set<string>()
   readonly #quarantine: ReadonlySet<string>
   readonly #guarded: boolean
+  /** missed messages are handled one after the other: if one of them kills the daemon, no other is in hand */
+  readonly oneByOne: boolean
   readonly #counts = new Map<IntakeVerdict, number>()
 
   /**
    * `guarded`: the last process did not stop in order, so every stored message is noted as in hand before it is
-   * handled. `quarantine`: ids that were in hand at two such ends.
+   * handled. `quarantine`: ids that were in hand at two such ends. `suspects`: some were in hand at one.
    */
-  constructor(ctx: Ctx, recovery: { readonly guarded: boolean; readonly quarantine: ReadonlySet<string> }) {
+  constructor(
+    ctx: Ctx,
+    recovery: { readonly guarded: boolean; readonly quarantine: ReadonlySet<string>; readonly suspects: boolean },
+  ) {
     this.#ctx = ctx
     this.#limits = new Limits(ctx.clock, ctx.settings.limits)
     this.#lanes = new Lanes(ctx.settings.limits.laneDepth)
     this.#guarded = recovery.guarded
     this.#quarantine = recovery.quarantine
+    this.oneByOne = recovery.suspects
   }
 
   /** How often each verdict was given since the start. */

@@ -8,8 +8,11 @@ import type { RelayFilter } from '../../ports/relays.ts'
 import { KIND_DIRECT, KIND_GIFT_WRAP } from '../../wire/transport.ts'
 import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
-import type { Inbox } from '../inbox/inbox.ts'
+import type { Arrival, Inbox } from '../inbox/inbox.ts'
 import { alert } from '../say.ts'
+
+/** Where the store keeps when this data directory was first used: what was sent before is not for us (DEC-03). */
+export const FIRST_START = 'first_start_at'
 
 const OVERLAP_DIRECT_S = 600
 /** Gift wraps are dated up to two days back on purpose. */
@@ -49,8 +52,7 @@ export class CatchUp {
     const results = await Promise.all(urls.map(async (url) => ({ url, ...(await this.#collect(url, found)) })))
     const messages = this.#open([...found.values()])
     this.#ctx.log.info('caught up', { relays: urls.length, events: found.size, messages: messages.length })
-    // All are handed in before any is waited for: lanes keep each sender's order, the door its batches.
-    await Promise.allSettled(messages.map((message) => this.#inbox.handle(message, { stored: true, receivedAtMs })))
+    await this.#handle(messages, { stored: true, receivedAtMs })
     await this.#ctx.door.submit({
       name: 'cursors',
       run: (tx) => {
@@ -69,11 +71,21 @@ export class CatchUp {
     return results.filter((r) => r.complete).map((r) => r.url)
   }
 
+  async #handle(messages: readonly InboundMessage[], arrival: Arrival): Promise<void> {
+    if (this.#inbox.oneByOne) {
+      for (const message of messages) await Promise.allSettled([this.#inbox.handle(message, arrival)])
+      return
+    }
+    // All are handed in before any is waited for: lanes keep each sender's order, the door its batches.
+    await Promise.allSettled(messages.map((message) => this.#inbox.handle(message, arrival)))
+  }
+
   #open(events: readonly NostrEvent[]): readonly InboundMessage[] {
+    const firstStartS = Number(this.#ctx.store.s.meta_get({ key: FIRST_START })?.value ?? 0)
     const messages: InboundMessage[] = []
     for (const event of events) {
       const admitted = this.#inbox.admit(event)
-      if (typeof admitted !== 'string') messages.push(admitted)
+      if (typeof admitted !== 'string' && admitted.createdAtS >= firstStartS) messages.push(admitted)
     }
     return messages.sort((a, b) => a.createdAtS - b.createdAtS || (a.outerId < b.outerId ? -1 : 1))
   }
