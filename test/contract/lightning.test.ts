@@ -1,6 +1,7 @@
 import { createLnd } from '../../src/adapters/lightning/lnd.ts'
 import { RPC_NAMES, rpcUri } from '../../src/adapters/lightning/rpcs.ts'
 import type { LndTimings } from '../../src/adapters/lightning/timings.ts'
+import { systemClock } from '../../src/adapters/system/clock.ts'
 import { satsToMsat } from '../../src/core/money.ts'
 import type { Lightning } from '../../src/ports/lightning.ts'
 import { decodeBolt11 } from '../../src/sandbox/lightning/bolt11.ts'
@@ -44,7 +45,7 @@ const overGrpc = async (network: Network, clock: TestClock): Promise<Door> => {
   const macaroonHex = server.macaroon(RPC_NAMES.map((name) => `uri:${rpcUri(name)}`))
   const lnd = createLnd({ socket, cert: certPem, macaroonHex }, { clock, timings: TIMINGS })
   if (!lnd.ok) throw new Error(lnd.error)
-  const breathe = () => new Promise<void>((resolve) => setImmediate(resolve))
+  const breathe = () => new Promise<void>((resolve) => void systemClock.after(1, resolve))
   return { lightning: lnd.value, breathe, close: () => server.stop() }
 }
 
