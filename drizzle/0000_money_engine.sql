@@ -98,11 +98,12 @@ CREATE INDEX orders_open_maker_identity ON orders(maker_identity)
 CREATE INDEX orders_open_taker_identity ON orders(taker_identity)
   WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired');
 --> statement-breakpoint
-CREATE INDEX orders_open_maker_key ON orders(maker_pubkey)
-  WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired');
+-- a key still speaks for its trade after a success: it rates
+CREATE INDEX orders_kept_maker_key ON orders(maker_pubkey)
+  WHERE status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired');
 --> statement-breakpoint
-CREATE INDEX orders_open_taker_key ON orders(taker_pubkey)
-  WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired');
+CREATE INDEX orders_kept_taker_key ON orders(taker_pubkey)
+  WHERE status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired');
 --> statement-breakpoint
 CREATE TRIGGER orders_origin_stays BEFORE UPDATE OF id, kind, maker_identity, created_at, range_parent ON orders
   BEGIN SELECT RAISE(ABORT, 'the origin of an order never changes'); END;
@@ -260,6 +261,8 @@ CREATE TABLE payout_hash (
   admitted_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 --> statement-breakpoint
+CREATE INDEX payout_hash_owner ON payout_hash(owner);
+--> statement-breakpoint
 -- ---------------------------------------------------------------- the intent journal
 
 CREATE TABLE ln_op (
@@ -305,6 +308,8 @@ CREATE INDEX ln_op_hash ON ln_op(hash);
 CREATE INDEX ln_op_due  ON ln_op(next_at) WHERE state IN ('planned','dispatching','unknown','in_flight');
 --> statement-breakpoint
 CREATE INDEX ln_op_busy ON ln_op(dest_pubkey) WHERE kind = 'pay' AND state IN ('dispatching','unknown','in_flight');
+--> statement-breakpoint
+CREATE INDEX ln_op_paid ON ln_op(created_at) WHERE kind = 'pay' AND state = 'done';
 --> statement-breakpoint
 CREATE INDEX ln_op_lease ON ln_op(lease_until) WHERE state = 'dispatching';
 --> statement-breakpoint
@@ -435,6 +440,8 @@ CREATE TABLE outbox_msg (
 CREATE INDEX outbox_head ON outbox_msg(recipient, seq) WHERE state < 2;
 --> statement-breakpoint
 CREATE INDEX outbox_due  ON outbox_msg(lane, next_at) WHERE state < 2;
+--> statement-breakpoint
+CREATE INDEX outbox_dead ON outbox_msg(obligation_id) WHERE state = 3;
 --> statement-breakpoint
 CREATE INDEX outbox_gc   ON outbox_msg(created_at) WHERE state >= 2;
 --> statement-breakpoint

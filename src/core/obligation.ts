@@ -4,15 +4,17 @@
  */
 import type { Msat } from './money.ts'
 
-/** Kinds of obligations that exist without bonds and disputes. */
-export type ObligationKind =
-  | 'buyer_payout'
-  | 'bond_payout'
-  | 'maker_refund'
-  | 'dev_fee'
-  | 'solver_reward'
-  | 'overpayment'
-  | 'custody'
+export const OBLIGATION_KINDS = [
+  'buyer_payout',
+  'bond_payout',
+  'maker_refund',
+  'dev_fee',
+  'solver_reward',
+  'overpayment',
+  'custody',
+] as const
+/** What sats can be owed for (design.md 1). */
+export type ObligationKind = (typeof OBLIGATION_KINDS)[number]
 
 /** Frozen into the obligation when it is decided. */
 export type Policy = {

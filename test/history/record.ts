@@ -118,6 +118,9 @@ function trade(store: Store): void {
     { settled_at: 1101 },
   )
 
+  s.rate_once({ order_id: 'slice', rater: 'seller', stars: 5, now: 1102 })
+  s.user_rated({ identity: trader('alice'), reviews: 1, rating: 2, last: 4, min: 4, max: 4 })
+
   s.inbox_take({ outer: 'event-1', inner: 'message-1', sender: trader('alice-2'), verdict: 'effect', now: 1100 })
   s.transport_seen({ r: trader('bob-1'), transport: 1, inner_at: 1000, now: 1101 })
   const { n: seq, last_created_at: ev_at } = s.outbox_seq({ r: trader('bob-1'), now: 1101 })

@@ -5,33 +5,12 @@
  */
 import { integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Msat } from '../../core/money.ts'
-import type { OrderKind, WireStatus } from '../../core/protocol.ts'
+import type { ObligationKind } from '../../core/obligation.ts'
+import type { Phase, Side, Status } from '../../core/order/order.ts'
+import type { OrderKind } from '../../core/protocol.ts'
 
 /** A boolean as SQLite stores it. */
 export type Flag = 0 | 1
-
-/** The wire statuses that are ever stored. */
-export const STORED_STATUSES = [
-  'waiting-maker-bond',
-  'pending',
-  'waiting-taker-bond',
-  'waiting-buyer-invoice',
-  'waiting-payment',
-  'active',
-  'fiat-sent',
-  'dispute',
-  'settled-hold-invoice',
-  'success',
-  'canceled',
-  'cooperatively-canceled',
-  'canceled-by-admin',
-  'expired',
-] as const satisfies readonly WireStatus[]
-export type StoredStatus = (typeof STORED_STATUSES)[number]
-
-/** What is under way beside the wire status (DEC-24). */
-export const PHASES = ['steady', 'opening', 'releasing', 'refunding', 'timing-out', 'resolving', 'review'] as const
-export type Phase = (typeof PHASES)[number]
 
 export type HoldPurpose = 'escrow' | 'taker_bond' | 'maker_bond'
 export type HoldFinal = 'settled' | 'canceled'
@@ -40,14 +19,6 @@ export type HoldDecision = 'none' | 'settle' | 'cancel'
 export type HoldRank = 0 | 1 | 2 | 3
 export type HoldFate = 'waiting' | 'held' | 'taking' | 'returning' | 'taken' | 'returned' | 'lost'
 
-export type ObligationKind =
-  | 'buyer_payout'
-  | 'bond_payout'
-  | 'maker_refund'
-  | 'dev_fee'
-  | 'solver_reward'
-  | 'overpayment'
-  | 'custody'
 export type ObligationState = 'blocked' | 'need_destination' | 'ready' | 'paid' | 'forfeited' | 'void' | 'review'
 export type ReviewWhy = 'payee-exhausted' | 'late-success' | 'awaiting-verdict' | 'operator-pays' | 'conflict'
 
@@ -82,7 +53,7 @@ export type LnNodeRow = typeof lnNode.$inferSelect
 export const orders = sqliteTable('orders', {
   id: text().primaryKey(),
   kind: text().$type<OrderKind>().notNull(),
-  status: text().$type<StoredStatus>().notNull(),
+  status: text().$type<Status>().notNull(),
   phase: text().$type<Phase>().notNull().default('steady'),
   version: integer().notNull().default(1),
   maker_pubkey: text().notNull(),
@@ -109,7 +80,7 @@ export const orders = sqliteTable('orders', {
     .default(0 as Msat),
   maker_destination: text(),
   buyer_destination: text(),
-  cancel_initiator: text().$type<'buyer' | 'seller'>(),
+  cancel_initiator: text().$type<Side>(),
   next_trade_pubkey: text(),
   next_trade_index: integer(),
   range_parent: text(),

@@ -1,8 +1,9 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import { assert } from '../../core/assert.ts'
+import type { Phase, Status } from '../../core/order/order.ts'
 import { migrate } from './migrate.ts'
-import type { NewOrder, OrderRow, Phase, StoredStatus } from './schema.ts'
+import type { NewOrder, OrderRow } from './schema.ts'
 import { type Bound, bind, type SqlParams, type SqlValue } from './statement.ts'
 import { STATEMENTS } from './statements/index.ts'
 
@@ -146,7 +147,7 @@ export class Store {
    */
   moveOrder(
     from: OrderAt,
-    to: { readonly status: StoredStatus; readonly phase: Phase },
+    to: { readonly status: Status; readonly phase: Phase },
     set: OrderChange = {},
   ): { version: number } | undefined {
     const columns = MOVABLE_COLUMNS.filter((column) => set[column] !== undefined)

@@ -221,6 +221,8 @@ CREATE UNIQUE INDEX ln_op_one_ending ON ln_op(hash) WHERE kind IN ('hold_settle'
 
 CREATE UNIQUE INDEX ln_op_one_pay ON ln_op(obligation_id) WHERE kind = 'pay' AND state NOT IN ('refused','void')
 
+CREATE INDEX ln_op_paid ON ln_op(created_at) WHERE kind = 'pay' AND state = 'done'
+
 CREATE UNIQUE INDEX ln_op_pay_hash ON ln_op(hash) WHERE kind = 'pay' AND state <> 'void'
 
 CREATE TABLE meta (
@@ -384,18 +386,18 @@ CREATE INDEX orders_book ON orders(expires_at) WHERE status = 'pending'
 CREATE INDEX orders_duty ON orders(duty_anchor_at) WHERE phase = 'steady'
 AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
 
+CREATE INDEX orders_kept_maker_key ON orders(maker_pubkey)
+WHERE status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired')
+
+CREATE INDEX orders_kept_taker_key ON orders(taker_pubkey)
+WHERE status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired')
+
 CREATE INDEX orders_moving ON orders(phase) WHERE phase <> 'steady'
 
 CREATE INDEX orders_open_maker_identity ON orders(maker_identity)
 WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
 
-CREATE INDEX orders_open_maker_key ON orders(maker_pubkey)
-WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
-
 CREATE INDEX orders_open_taker_identity ON orders(taker_identity)
-WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
-
-CREATE INDEX orders_open_taker_key ON orders(taker_pubkey)
 WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
 
 CREATE INDEX orders_parent ON orders(range_parent) WHERE range_parent IS NOT NULL
@@ -421,6 +423,8 @@ created_at INTEGER NOT NULL,
 UNIQUE (recipient, seq),
 CHECK ((state = 3) = (dead_why IS NOT NULL))
 ) STRICT
+
+CREATE INDEX outbox_dead ON outbox_msg(obligation_id) WHERE state = 3
 
 CREATE INDEX outbox_due ON outbox_msg(lane, next_at) WHERE state < 2
 
@@ -462,6 +466,8 @@ payee TEXT NOT NULL,
 admitted_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID
 
+CREATE INDEX payout_hash_owner ON payout_hash(owner)
+
 CREATE TABLE price (
 currency TEXT PRIMARY KEY,
 value REAL NOT NULL CHECK (value > 0),
@@ -476,6 +482,14 @@ started_at INTEGER NOT NULL,
 alive_at INTEGER NOT NULL,
 clean INTEGER NOT NULL DEFAULT 0 CHECK (clean IN (0, 1))
 ) STRICT
+
+CREATE TABLE rating (
+order_id TEXT NOT NULL REFERENCES orders(id),
+rater TEXT NOT NULL CHECK (rater IN ('buyer','seller')),
+stars INTEGER NOT NULL CHECK (stars BETWEEN 1 AND 5),
+at INTEGER NOT NULL,
+PRIMARY KEY (order_id, rater)
+) STRICT, WITHOUT ROWID
 
 CREATE TABLE relay (
 url TEXT PRIMARY KEY,

@@ -7,6 +7,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MIGRATIONS_FOLDER, migrate, SchemaError } from '../../../src/adapters/sqlite/migrate.ts'
 import * as schema from '../../../src/adapters/sqlite/schema.ts'
 import { openStore } from '../../../src/adapters/sqlite/store.ts'
+import { OBLIGATION_KINDS } from '../../../src/core/obligation.ts'
+import { PHASES, PHASES_OF, STORED_STATUSES, type Status } from '../../../src/core/order/order.ts'
+import { anOrder } from './cases/world.ts'
 
 /** The text of a schema without comments and layout. */
 function dump(db: BetterSqlite3.Database): string {
@@ -59,16 +62,41 @@ describe('the schema', () => {
   )
 
   test.each([
-    ['status', schema.STORED_STATUSES],
-    ['phase', schema.PHASES],
-  ] as const)('knows every %s that the types know, and no other', (column, known) => {
+    ['orders', 'status', STORED_STATUSES],
+    ['orders', 'phase', PHASES],
+    ['obligation', 'kind', OBLIGATION_KINDS],
+  ] as const)('of %s knows every %s that the types know, and no other', (table, column, known) => {
     const text = String(
-      openStore(':memory:').db.prepare("SELECT sql FROM sqlite_schema WHERE name = 'orders'").pluck().get(),
+      openStore(':memory:').db.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').pluck().get(table),
     )
     const list = new RegExp(`CHECK \\(${column} IN\\s*\\(([^)]*)\\)`).exec(text)?.[1] ?? ''
     expect([...list.matchAll(/'([^']+)'/g)].map(([, word]) => word).sort()).toEqual([...known].sort())
   })
 })
+
+describe('an order', () => {
+  const pairs = STORED_STATUSES.flatMap((status) => PHASES.map((phase) => ({ status, phase })))
+
+  test.each(pairs)('in $status may be $phase exactly when the rules of trading say so', ({ status, phase }) => {
+    const { db, insertOrder } = freshOrder()
+    const change = () => {
+      insertOrder(status)
+      db.prepare('UPDATE orders SET phase = ?').run(phase)
+    }
+    if (PHASES_OF[status].includes(phase)) expect(change).not.toThrow()
+    else expect(change).toThrow(/CHECK/)
+  })
+})
+
+/** A database, and an order that somebody has taken wherever that is true of its status. */
+function freshOrder() {
+  const store = openStore(':memory:')
+  const insertOrder = (status: Status) => {
+    const taken = status !== 'pending' && status !== 'waiting-maker-bond'
+    store.insertOrder({ ...anOrder, status, ...(taken ? { taker_pubkey: 'taker', taker_identity: 'taker' } : {}) })
+  }
+  return { db: store.db, insertOrder }
+}
 
 describe('migrations', () => {
   let dir: string

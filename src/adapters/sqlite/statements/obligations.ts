@@ -1,5 +1,6 @@
 import type { Msat } from '../../../core/money.ts'
-import type { Flag, ObligationKind, ObligationState, ReviewWhy } from '../schema.ts'
+import type { ObligationKind } from '../../../core/obligation.ts'
+import type { Flag, ObligationState, ReviewWhy } from '../schema.ts'
 import { many, one } from '../statement.ts'
 
 export const obligations = {

@@ -1,4 +1,5 @@
-import type { OrderRow, Phase, StoredStatus } from '../schema.ts'
+import type { Phase, Status } from '../../../core/order/order.ts'
+import type { OrderRow } from '../schema.ts'
 import { many, type NoParams, one } from '../statement.ts'
 
 export const orders = {
@@ -7,7 +8,7 @@ export const orders = {
    * row: decide once more.
    */
   order_move: one<
-    { to_status: StoredStatus; to_phase: Phase; id: string; status: StoredStatus; phase: Phase; v: number },
+    { to_status: Status; to_phase: Phase; id: string; status: Status; phase: Phase; v: number },
     { version: number }
   >(`
     UPDATE orders SET status = :to_status, phase = :to_phase, version = version + 1
@@ -16,7 +17,7 @@ export const orders = {
   `),
 
   /** Unconditional: a confirmed fact does not fit the order any more. No row: no such order: a bug. */
-  order_review: one<{ id: string }, { status: StoredStatus; version: number }>(`
+  order_review: one<{ id: string }, { status: Status; version: number }>(`
     UPDATE orders SET phase = 'review', version = version + 1 WHERE id = :id RETURNING status, version
   `),
 
@@ -52,9 +53,9 @@ export const orders = {
 
   /** Open orders that a trade key made or took. No row: none. */
   orders_of_key: many<{ pubkey: string }, OrderRow>(`
-    SELECT * FROM orders WHERE maker_pubkey = :pubkey AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+    SELECT * FROM orders WHERE maker_pubkey = :pubkey AND status <> 'success' AND status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired')
      UNION ALL
-    SELECT * FROM orders WHERE taker_pubkey = :pubkey AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+    SELECT * FROM orders WHERE taker_pubkey = :pubkey AND status <> 'success' AND status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired')
   `),
 
   /** The orders that a range order left behind, oldest first. No row: none. */

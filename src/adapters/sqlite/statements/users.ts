@@ -1,3 +1,4 @@
+import type { Side } from '../../../core/order/order.ts'
 import type { UserRow } from '../schema.ts'
 import { always, one } from '../statement.ts'
 
@@ -15,7 +16,7 @@ export const users = {
   `),
 
   /** One rating a side and order. No row: this side has rated. */
-  rate_once: one<{ order_id: string; rater: 'buyer' | 'seller'; stars: number; now: number }, { stars: number }>(`
+  rate_once: one<{ order_id: string; rater: Side; stars: number; now: number }, { stars: number }>(`
     INSERT INTO rating(order_id, rater, stars, at) VALUES (:order_id, :rater, :stars, :now)
     ON CONFLICT DO NOTHING RETURNING stars
   `),

@@ -25,6 +25,40 @@ describe('the daemon itself', () => {
     d.refuses(/never lowered/, 'UPDATE users SET last_trade_index = 0')
   })
 
+  test('each side of an order rates once, with one to five stars', () => {
+    const d = new World()
+    d.order('o', 'success')
+    const rating = { order_id: 'o', rater: 'buyer', stars: 5, now: 1 } as const
+    expect(d.s.rate_once(rating)).toEqual({ stars: 5 })
+    miss(d.s.rate_once({ ...rating, stars: 1 }))
+    hit(d.s.rate_once({ ...rating, rater: 'seller', stars: 1 }))
+    expect(d.sql('SELECT rater, stars FROM rating ORDER BY rater')).toEqual([
+      { rater: 'buyer', stars: 5 },
+      { rater: 'seller', stars: 1 },
+    ])
+    d.order('p', 'success')
+    for (const stars of [0, 6]) expect(() => d.s.rate_once({ ...rating, order_id: 'p', stars })).toThrow(/CHECK/)
+    d.refuses(/FOREIGN KEY/, "INSERT INTO rating VALUES ('nowhere', 'buyer', 5, 1)")
+  })
+
+  test('a reputation grows by one review at a time', () => {
+    const d = new World()
+    const rated = { identity: 'A', reviews: 1, rating: 2.5, last: 5, min: 5, max: 5 }
+    miss(d.s.user_rated(rated)) // never traded here
+    d.s.index_burn({ identity: 'A', index: 5, now: 1 })
+    expect(d.s.user_rated(rated)).toEqual({ total_reviews: 1 })
+    miss(d.s.user_rated(rated)) // decided on an older reputation
+    hit(d.s.user_rated({ ...rated, reviews: 2, rating: 1.75, last: 1, min: 1 }))
+    expect(d.s.user_get({ identity: 'A' })).toMatchObject({
+      total_reviews: 2,
+      total_rating: 1.75,
+      last_rating: 1,
+      min_rating: 1,
+      max_rating: 5,
+      last_trade_index: 5,
+    })
+  })
+
   test('blind time has one open interval a kind, and a clock that went back makes an empty one', () => {
     const d = new World()
     miss(d.s.blind_since({ since: 0 }))

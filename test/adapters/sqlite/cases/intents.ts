@@ -42,6 +42,22 @@ describe('intents of holds', () => {
     hit(d.s.op_void({ id: 'hold_create:J', v: 1 }))
   })
 
+  test('an intent that can not be claimed now is looked at later; a claimed one is left alone', () => {
+    const d = new World()
+    d.obligation('O')
+    const id = d.planned('O', 'P1')
+    const { version: v } = d.op(id)
+    hit(d.s.op_defer({ id, v, next: 50 }))
+    miss(d.s.op_defer({ id, v, next: 60 })) // decided on an older row
+    miss(d.s.op_due({ now: 49, n: 9 }))
+    expect(d.s.op_due({ now: 50, n: 9 }).map((op) => op.id)).toEqual([id])
+    hit(d.claim(id))
+    miss(d.s.op_defer({ id, v: d.op(id).version, next: 60 })) // on its way
+    d.hold('H')
+    d.planHold('hold_create', 'H')
+    hit(d.s.op_defer({ id: 'hold_create:H', v: 1, next: 60 }))
+  })
+
   test('due intents come oldest first, finished ones never', () => {
     const d = new World()
     d.hold('H')

@@ -193,4 +193,35 @@ describe('public events', () => {
     expect(d.s.pub_refresh({ now: DAY + 10 })).toEqual([{ coord: 'c' }])
     expect(d.s.pub_stamp({ coord: 'c', now: 5 })).toEqual({ last_created_at: 11, stamped_rev: 3 }) // the clock went back
   })
+
+  test('a relay that lacks the newest content is tried again later, and only while that content is wanted', () => {
+    const d = new World()
+    const want = { coord: 'c', refresh_at: DAY }
+    d.s.pub_want({ ...want, body: '1', now: 10 })
+    expect(d.s.pub_retry({ coord: 'c', rev: 1, next: 20 })).toEqual({ tries: 1 })
+    expect(d.s.pub_retry({ coord: 'c', rev: 1, next: 40 })).toEqual({ tries: 2 })
+    miss(d.s.pub_due({ now: 39, n: 9 }))
+    hit(d.s.pub_due({ now: 40, n: 9 }))
+    d.s.pub_want({ ...want, body: '2', now: 30 })
+    miss(d.s.pub_retry({ coord: 'c', rev: 1, next: 99 })) // a newer one does not wait for the back-off of the old
+    hit(d.s.pub_due({ now: 30, n: 9 }))
+    hit(d.s.pub_done({ coord: 'c', rev: 2 }))
+    miss(d.s.pub_retry({ coord: 'c', rev: 2, next: 99 }))
+  })
+
+  test('a relay that is new to us gets what still counts, and nothing that is finished or under way', () => {
+    const d = new World()
+    for (const [coord, refresh_at] of [
+      ['live', DAY],
+      ['finished', null],
+    ] as const) {
+      d.s.pub_want({ coord, body: 'b', now: 10, refresh_at })
+      hit(d.s.pub_done({ coord, rev: 1 }))
+    }
+    d.s.pub_want({ coord: 'fresh', body: 'b', now: 10, refresh_at: DAY })
+    expect(d.s.pub_again({ now: 50 })).toEqual([{ coord: 'live' }])
+    miss(d.s.pub_again({ now: 51 }))
+    expect(d.s.pub_due({ now: 50, n: 9 }).map(({ coord }) => coord)).toEqual(['fresh', 'live'])
+    miss(d.s.pub_stamp({ coord: 'none', now: 50 }))
+  })
 })

@@ -33,6 +33,18 @@ describe('obligations', () => {
     hit(d.s.obligation_void({ oid: 'W', operator: 1 }))
   })
 
+  test('what a maker reserved goes with him to his new trade key, and nothing else does', () => {
+    const d = new World()
+    const mine = { owner: 'buyer_payout:o', payee: 'old', now: 1 }
+    d.s.hash_reserve({ ...mine, hash: 'P1' })
+    d.s.hash_reserve({ ...mine, owner: 'buyer_payout:p', hash: 'P2' })
+    expect(d.s.hash_follow({ owner: mine.owner, from: 'old', to: 'new' })).toEqual({ hash: 'P1' })
+    miss(d.s.hash_follow({ owner: mine.owner, from: 'old', to: 'new' }))
+    hit(d.s.hash_reserve({ ...mine, payee: 'new', hash: 'P1' })) // his under the new key ..
+    miss(d.s.hash_reserve({ ...mine, hash: 'P1' })) // .. and no more under the old one
+    expect(d.value("SELECT payee FROM payout_hash WHERE hash = 'P2'")).toBe('old')
+  })
+
   test('a development fee may be given up, and what no hold funded is void', () => {
     const d = new World()
     d.obligation('F', 'need_destination', { kind: 'dev_fee' })

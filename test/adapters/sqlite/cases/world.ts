@@ -1,16 +1,11 @@
 import { expect } from 'vitest'
-import type {
-  NewOrder,
-  ObligationKind,
-  ObligationState,
-  Phase,
-  ReviewWhy,
-  StoredStatus,
-} from '../../../../src/adapters/sqlite/schema.ts'
+import type { NewOrder, ObligationState, ReviewWhy } from '../../../../src/adapters/sqlite/schema.ts'
 import type { SqlValue } from '../../../../src/adapters/sqlite/statement.ts'
 import { STATEMENTS } from '../../../../src/adapters/sqlite/statements/index.ts'
 import { openStore, type Statements, type Store } from '../../../../src/adapters/sqlite/store.ts'
 import { msat } from '../../../../src/core/money.ts'
+import type { ObligationKind } from '../../../../src/core/obligation.ts'
+import type { Phase, Status } from '../../../../src/core/order/order.ts'
 
 /** How often each statement found its rows, and how often not, over all cases of this process. */
 export const seen = new Map(Object.keys(STATEMENTS).map((name) => [name, { hits: 0, misses: 0 }]))
@@ -57,7 +52,7 @@ export const anOrder: NewOrder = {
   expires_at: 1000,
 }
 
-const TRADING: readonly StoredStatus[] = [
+const TRADING: readonly Status[] = [
   'waiting-buyer-invoice',
   'waiting-payment',
   'active',
@@ -117,7 +112,7 @@ export class World {
     expect(() => this.sql(text, ...params)).toThrow(words)
   }
 
-  order(id = 'o', status: StoredStatus = 'fiat-sent', phase: Phase = 'steady', more: Partial<NewOrder> = {}): string {
+  order(id = 'o', status: Status = 'fiat-sent', phase: Phase = 'steady', more: Partial<NewOrder> = {}): string {
     const taker = TRADING.includes(status) ? { taker_pubkey: 'taker', taker_identity: 'taker-identity' } : {}
     this.store.insertOrder({ ...anOrder, id, status, phase, ...taker, ...more })
     return id
