@@ -15,6 +15,8 @@ export type RunOptions = {
   readonly host: ProcessHost
   readonly isTerminal: boolean
   readonly onlyOne: boolean
+  /** the one that the configuration asks for when absent */
+  readonly log?: Log
   /** what the daemon stands on and what ends after it, in a sandbox */
   readonly surroundings?: () => Promise<void>
 }
@@ -26,7 +28,7 @@ export type RunningDaemon = Daemon & {
 }
 
 /** The log that the configuration asks for. */
-export function logOf(config: AppConfig, isTerminal: boolean): Log {
+function logOf(config: AppConfig, isTerminal: boolean): Log {
   const { level, format } = config.log
   return createLog({ level, pretty: format === 'auto' ? isTerminal : format === 'pretty' })
 }
@@ -37,7 +39,7 @@ export function logOf(config: AppConfig, isTerminal: boolean): Log {
  */
 export async function runDaemon(options: RunOptions): Promise<RunningDaemon> {
   const { config, host, isTerminal, onlyOne, surroundings } = options
-  const log = logOf(config, isTerminal)
+  const log = options.log ?? logOf(config, isTerminal)
   const shutdown = new Shutdown({
     host,
     clock: systemClock,

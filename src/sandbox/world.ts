@@ -62,15 +62,35 @@ export type World = {
   addressOf(name: string): string
   /** how the address service treats a wallet from now on; null: well */
   setAddressFault(name: string, fault: ServiceFault | null): void
-  /** Writes down what a named world keeps. It does so by itself every few seconds, and when it is closed. */
-  save(): void
-  /** Ends everything; a temporary directory is removed. Stop the daemon first. Idempotent. */
+  /**
+   * Ends everything; a temporary directory is removed, a named one keeps the state that the daemon last saw, so stop the
+   * daemon first. Idempotent.
+   */
   close(): Promise<void>
 }
 
-/** Builds the world and writes the daemon's files; the daemon is not started. Throws {@link Refusal}. */
+/** Builds the world and writes the daemon's files; the daemon is not started. Throws {@link Refusal}, with nothing left. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const endings: (() => Promise<void> | void)[] = []
+  const close = async (): Promise<void> => {
+    for (const end of endings.splice(0).reverse()) await end()
+  }
+  try {
+    return await build(options, (end) => endings.push(end), close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function build(
+  options: WorldOptions,
+  atEnd: (end: () => Promise<void> | void) => void,
+  close: () => Promise<void>,
+): Promise<World> {
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'fianza-')) : resolve(options.dir)
+  const isTemporary = options.dir === undefined
+  if (isTemporary) atEnd(() => rmSync(dir, { recursive: true, force: true }))
   const nodeDir = join(dir, 'node')
   refuseForeign(dir)
   mkdirSync(nodeDir, { recursive: true, mode: 0o700 })
@@ -81,19 +101,25 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     config: { blockIntervalMs: BLOCK_INTERVAL_MS },
     ...restored<SimSnapshot, 'snapshot'>(dir, LIGHTNING_FILE, 'snapshot'),
   })
+  atEnd(() => network.close())
   for (const name of WALLET_NAMES) if (!network.walletNames().includes(name)) network.addWallet(name, FUNDING_MSAT)
 
   const lndServer = createSimLndServer(network, systemClock)
   const lnd = await lndServer.listen()
+  atEnd(() => lndServer.stop())
   const prices = await startPriceServer()
+  atEnd(() => prices.close())
   const faults = new Map<string, ServiceFault>()
   const addresses = await startLnurlServer({
     invoiceFor: (user, amountMsat, descriptionHash) => network.wallet(user).invoice({ amountMsat, descriptionHash }),
     knows: (user) => network.walletNames().includes(user),
     faultOf: (user) => faults.get(user) ?? null,
   })
+  atEnd(() => addresses.close())
   const relay = await startRelay(dir, options.relayPort ?? 0)
-  const wallets = await startWalletService(network, addresses.addressOf, options.walletPort ?? 0)
+  atEnd(() => relay.close())
+  const wallets = await startWallets(network, addresses.addressOf, options.walletPort ?? 0)
+  atEnd(() => wallets.close())
   const node = nodeKeys(nodeDir)
   writeConfig(nodeDir, { relayUrl: relay.url, lnd, addressHost: addresses.host, priceUrl: prices.url })
 
@@ -101,8 +127,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     writeWhole(join(dir, LIGHTNING_FILE), JSON.stringify(network.snapshot()))
     writeWhole(join(dir, RELAY_FILE), JSON.stringify(relay.core.events()))
   }
-  const saving = options.dir === undefined ? null : setInterval(save, SAVE_MS)
-  let isClosed = false
+  if (!isTemporary) {
+    const saving = setInterval(save, SAVE_MS)
+    atEnd(() => {
+      clearInterval(saving)
+      save()
+    })
+  }
   return {
     dir,
     nodeDir,
@@ -117,16 +148,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       if (fault === null) faults.delete(name)
       else faults.set(name, fault)
     },
-    save,
-    async close() {
-      if (isClosed) return
-      isClosed = true
-      if (saving !== null) clearInterval(saving)
-      await Promise.all([lndServer.stop(), prices.close(), addresses.close(), wallets.close(), relay.close()])
-      if (options.dir === undefined) rmSync(dir, { recursive: true, force: true })
-      else save()
-      network.close()
-    },
+    close,
   }
 }
 
@@ -151,12 +173,25 @@ function writeWhole(file: string, text: string): void {
   renameSync(`${file}.new`, file)
 }
 
+async function startWallets(network: SimNetwork, addressOf: (name: string) => string, port: number) {
+  try {
+    return await startWalletService(network, addressOf, port)
+  } catch (error) {
+    throw portTaken('the wallets', port, '--wallet-port', error)
+  }
+}
+
+function portTaken(whose: string, port: number, option: string, cause: unknown): Refusal {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new Refusal(`port ${port} cannot be used for ${whose} (${why}); choose another with ${option}`, {
+    exitCode: EXIT.usage,
+    cause,
+  })
+}
+
 async function startRelay(dir: string, port: number): Promise<EmbeddedRelay> {
   const relay = await EmbeddedRelay.start({ clock: systemClock, port }).catch((error: unknown) => {
-    throw new Refusal(`port ${port} cannot be used for the relay: ${String(error)}; choose another with --port`, {
-      exitCode: EXIT.usage,
-      cause: error,
-    })
+    throw portTaken('the relay', port, '--port', error)
   })
   const { events = [] } = restored<readonly NostrEvent[], 'events'>(dir, RELAY_FILE, 'events')
   const inlet = relay.core.connect({ send: () => {}, cut: () => {} }, relay.url)
