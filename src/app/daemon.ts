@@ -12,7 +12,7 @@ import { systemRandom } from '../adapters/system/random.ts'
 import type { Shutdown } from '../adapters/system/shutdown.ts'
 import { Engine, RivalError } from '../engine/engine.ts'
 import type { EngineStatus } from '../engine/queries.ts'
-import type { Log } from '../ports/system.ts'
+import type { Clock, Log } from '../ports/system.ts'
 import { portableCurves } from '../wire/curves.ts'
 import { signEvent } from '../wire/event.ts'
 import { type AppConfig, ConfigError } from './config/load.ts'
@@ -46,6 +46,8 @@ export type DaemonOptions = {
   readonly shutdown: Shutdown
   /** the operator vouches that no other daemon uses this key (DEC-36) */
   readonly onlyOne?: boolean
+  /** the host's when absent */
+  readonly clock?: Clock
 }
 
 /**
@@ -53,9 +55,10 @@ export type DaemonOptions = {
  * by `shutdown.stop`, after a failure too. Throws {@link Refusal} when the operator must correct something first; LND or
  * relays that do not answer are no such thing: the daemon starts and waits for them.
  */
-export async function startDaemon({ config, log, shutdown, onlyOne = false }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { config, log, shutdown, onlyOne = false, clock = systemClock } = options
   const { dataDir } = config
-  const startedAtMs = systemClock.nowMs()
+  const startedAtMs = clock.nowMs()
   for (const note of config.notes) log.warn('config.note', { note })
 
   const lock = lockDataDir(dataDir, 'start another daemon there')
@@ -67,21 +70,21 @@ export async function startDaemon({ config, log, shutdown, onlyOne = false }: Da
   shutdown.beforeExit('database', () => store.close())
   claimDataDir(store, dataDir, node, seed)
 
-  const lightning = createLnd(config.lnd, { clock: systemClock })
+  const lightning = createLnd(config.lnd, { clock })
   if (!lightning.ok) throw new ConfigError([`${config.file}: section [lightning]: ${lightning.error}`])
   await checkRights(lightning.value, log)
   refuseWhenStopping(shutdown)
 
   const relays = new NostrRelays({
     urls: config.relayUrls,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     authenticate: (template) => signEvent(template, node.secretKey, node.pubkey, systemRandom.bytes(32), curves),
   })
   shutdown.beforeExit('relays', () => relays.close())
   const engine = new Engine({
     store,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     log,
     settings: config.engine,
@@ -91,7 +94,7 @@ export async function startDaemon({ config, log, shutdown, onlyOne = false }: Da
     lightning: lightning.value,
     relays,
     addresses: new LnurlAddresses({ plainHosts: config.plainAddressHosts }),
-    prices: priceSources(config.prices, { clock: systemClock, relays, curves }),
+    prices: priceSources(config.prices, { clock, relays, curves }),
     pid: process.pid,
     onlyOne,
   })

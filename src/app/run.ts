@@ -2,7 +2,7 @@
 import { systemClock } from '../adapters/system/clock.ts'
 import { createLog } from '../adapters/system/log.ts'
 import { type ProcessHost, Shutdown } from '../adapters/system/shutdown.ts'
-import type { Log } from '../ports/system.ts'
+import type { Clock, Log } from '../ports/system.ts'
 import type { AppConfig } from './config/load.ts'
 import { type Daemon, startDaemon } from './daemon.ts'
 import { EXIT, Refusal } from './refusal.ts'
@@ -17,6 +17,8 @@ export type RunOptions = {
   readonly onlyOne: boolean
   /** the one that the configuration asks for when absent */
   readonly log?: Log
+  /** the host's when absent */
+  readonly clock?: Clock
   /** what the daemon stands on and what ends after it, in a sandbox */
   readonly surroundings?: () => Promise<void>
 }
@@ -38,18 +40,18 @@ function logOf(config: AppConfig, isTerminal: boolean): Log {
  * again and the reason is thrown: a {@link Refusal} for the operator, anything else for us.
  */
 export async function runDaemon(options: RunOptions): Promise<RunningDaemon> {
-  const { config, host, isTerminal, onlyOne, surroundings } = options
+  const { config, host, isTerminal, onlyOne, surroundings, clock = systemClock } = options
   const log = options.log ?? logOf(config, isTerminal)
   const shutdown = new Shutdown({
     host,
-    clock: systemClock,
+    clock,
     log,
     deadlineMs: STOP_DEADLINE_MS,
     graceMs: STOP_GRACE_MS,
   })
   if (surroundings !== undefined) shutdown.beforeExit('surroundings', surroundings)
   try {
-    const daemon = await startDaemon({ config, log, shutdown, onlyOne })
+    const daemon = await startDaemon({ config, log, shutdown, onlyOne, clock })
     return { ...daemon, stop: (why) => shutdown.stop(why) }
   } catch (error) {
     await shutdown.stop('the start failed', error instanceof Refusal ? error.exitCode : EXIT.failed)

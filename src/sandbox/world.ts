@@ -13,6 +13,7 @@ import { createNodeKey, loadNodeKeys } from '../app/keys.ts'
 import { EXIT, Refusal } from '../app/refusal.ts'
 import { msat } from '../core/money.ts'
 import type { NostrEvent } from '../core/protocol.ts'
+import type { Clock } from '../ports/system.ts'
 import { portableCurves } from '../wire/curves.ts'
 import type { SimLndAddress, SimNetwork, SimSnapshot } from './lightning/control.ts'
 import { createSimNetwork } from './lightning/network.ts'
@@ -44,6 +45,8 @@ export type WorldOptions = {
   readonly relayPort?: number
   /** the port of the wallet service; any free one when absent */
   readonly walletPort?: number
+  /** the host's when absent */
+  readonly clock?: Clock
 }
 
 /** A world that runs. */
@@ -95,8 +98,9 @@ async function build(
   refuseForeign(dir)
   mkdirSync(nodeDir, { recursive: true, mode: 0o700 })
 
+  const { clock = systemClock } = options
   const network = createSimNetwork({
-    clock: systemClock,
+    clock,
     random: systemRandom,
     config: { blockIntervalMs: BLOCK_INTERVAL_MS },
     ...restored<SimSnapshot, 'snapshot'>(dir, LIGHTNING_FILE, 'snapshot'),
@@ -104,7 +108,7 @@ async function build(
   atEnd(() => network.close())
   for (const name of WALLET_NAMES) if (!network.walletNames().includes(name)) network.addWallet(name, FUNDING_MSAT)
 
-  const lndServer = createSimLndServer(network, systemClock)
+  const lndServer = createSimLndServer(network, clock)
   const lnd = await lndServer.listen()
   atEnd(() => lndServer.stop())
   const prices = await startPriceServer()
@@ -116,7 +120,7 @@ async function build(
     faultOf: (user) => faults.get(user) ?? null,
   })
   atEnd(() => addresses.close())
-  const relay = await startRelay(dir, options.relayPort ?? 0)
+  const relay = await startRelay(dir, clock, options.relayPort ?? 0)
   atEnd(() => relay.close())
   const wallets = await startWallets(network, addresses.addressOf, options.walletPort ?? 0)
   atEnd(() => wallets.close())
@@ -189,8 +193,8 @@ function portTaken(whose: string, port: number, option: string, cause: unknown):
   })
 }
 
-async function startRelay(dir: string, port: number): Promise<EmbeddedRelay> {
-  const relay = await EmbeddedRelay.start({ clock: systemClock, port }).catch((error: unknown) => {
+async function startRelay(dir: string, clock: Clock, port: number): Promise<EmbeddedRelay> {
+  const relay = await EmbeddedRelay.start({ clock, port }).catch((error: unknown) => {
     throw portTaken('the relay', port, '--port', error)
   })
   const { events = [] } = restored<readonly NostrEvent[], 'events'>(dir, RELAY_FILE, 'events')
