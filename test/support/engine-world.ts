@@ -12,8 +12,10 @@ import type { Relays } from '../../src/ports/relays.ts'
 import type { Log } from '../../src/ports/system.ts'
 import { FakeAddresses } from '../../src/sandbox/fake-ports/fake-addresses.ts'
 import { FakePriceProvider } from '../../src/sandbox/fake-ports/fake-price-provider.ts'
+import type { SimConfig } from '../../src/sandbox/lightning/control.ts'
 import { createSimLightning } from '../../src/sandbox/lightning/in-process.ts'
 import { createSimNetwork } from '../../src/sandbox/lightning/network.ts'
+import type { ServiceFault } from '../../src/sandbox/lnurl/pay-document.ts'
 import { type SimRelay, SimRelayNetwork } from '../../src/sandbox/relay/sim-relays.ts'
 import type { Curves } from '../../src/wire/curves.ts'
 import { TestClock } from './clock.ts'
@@ -86,6 +88,7 @@ export type WorldOptions = {
   readonly log?: Log
   readonly file?: string
   readonly seed?: number
+  readonly network?: Partial<SimConfig>
 }
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
@@ -131,6 +134,15 @@ export class EngineWorld {
   engine: Engine | null = null
   /** called at every cut point; a crash test replaces it */
   cut: Cut = () => undefined
+  /** says whether the power goes just before a transaction with these jobs is on disk */
+  losesPowerBefore: (jobs: readonly string[]) => boolean = () => false
+  /** how the host of Lightning addresses misbehaves to a user right now */
+  addressFault: (user: string) => ServiceFault | null = () => null
+  /** what the host of Lightning addresses gives for a user; tests replace it */
+  addressInvoice = (user: string, amountMsat: Msat, descriptionHash: string): string =>
+    this.network.wallet(user).invoice({ amountMsat, descriptionHash, expiryS: 3600 })
+  /** how long the host of Lightning addresses takes */
+  addressLatencyMs = 0
   readonly #traders: SimTrader[] = []
   #incarnation = 0
   /** a crash test lets a dead engine be started again as soon as somebody waits */
@@ -140,7 +152,11 @@ export class EngineWorld {
     this.#options = options
     const random = seededRandom(options.seed ?? 1)
     this.curves = options.curves ?? standInCurves
-    this.network = createSimNetwork({ clock: this.clock, random })
+    this.network = createSimNetwork({
+      clock: this.clock,
+      random,
+      ...(options.network === undefined ? {} : { config: options.network }),
+    })
     this.relayNet = new SimRelayNetwork({ clock: this.clock })
     const verify = options.curves === undefined ? { verify: () => true } : {}
     for (let n = 0; n < (options.relays ?? 1); n += 1)
@@ -152,8 +168,10 @@ export class EngineWorld {
     this.addresses = new FakeAddresses({
       clock: this.clock,
       host: ADDRESS_HOST,
+      faultOf: (user) => this.addressFault(user),
+      latencyMs: () => this.addressLatencyMs,
       invoiceFor: (user: string, amountMsat: Msat, descriptionHash: string) =>
-        this.network.wallet(user).invoice({ amountMsat, descriptionHash, expiryS: 3600 }),
+        this.addressInvoice(user, amountMsat, descriptionHash),
     })
   }
 
@@ -201,7 +219,14 @@ export class EngineWorld {
           provider: new FakePriceProvider({ id: 'yadio', clock: this.clock, quotes: () => this.quotes }),
         },
       ],
-      hooks: { afterCommit: (names) => cut(`commit:${names.join('+')}`) },
+      hooks: {
+        beforeCommit: (names) => {
+          if (isDead() || !this.losesPowerBefore(names)) return
+          this.kill()
+          throw new Error('the power went before the commit')
+        },
+        afterCommit: (names) => cut(`commit:${names.join('+')}`),
+      },
     }
     engine = new Engine(parts)
     this.engine = engine
