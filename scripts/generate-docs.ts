@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { renderStates } from '../src/core/order/rules.ts'
 import { BOUNDARIES, type Boundary } from './boundaries.ts'
 import { PROJECT } from './repository.ts'
 
@@ -13,6 +14,7 @@ type GeneratedPart = {
 /** Everything in `docs` that is rendered from code or data. */
 const GENERATED: readonly GeneratedPart[] = [
   { page: 'docs/architecture.md', part: 'boundaries', render: () => renderBoundaries(BOUNDARIES) },
+  { page: 'docs/states.md', part: null, render: renderStates },
 ]
 
 /** The import table as Markdown. */

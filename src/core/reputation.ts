@@ -28,7 +28,7 @@ export function afterRating(before: Reputation, stars: number): Reputation {
     reviews,
     rating: before.rating + (stars - before.rating) / reviews,
     last: stars,
-    min: before.min < stars ? before.min : stars,
-    max: before.max > stars ? before.max : stars,
+    min: Math.min(before.min, stars),
+    max: Math.max(before.max, stars),
   }
 }

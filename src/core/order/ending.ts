@@ -65,11 +65,18 @@ function cancelOpening(order: Extract<Order, { status: 'pending'; phase: 'openin
     { status: 'pending', phase: 'steady', take: null, duty: 'clear' },
     { kind: 'cancel-escrow', why: 'taker-canceled' },
     say(taker, 'canceled', { echo: true }),
+    { kind: 'refuse-waiting', to: taker, reason: 'pending_order_exists' },
   )
 }
 
 function endEscrow(escrow: EscrowStanding, why: CancelWhy): readonly Effect[] {
   return escrow === 'none' ? [] : [{ kind: 'cancel-escrow', why }]
+}
+
+/** While the escrow invoice is awaited, the taker's own `add-invoice` is still open and comes to nothing. */
+function refuseOpen(order: WaitingOrder): readonly Effect[] {
+  if (order.phase !== 'opening') return []
+  return [{ kind: 'refuse-waiting', to: order.take.taker.pubkey, reason: 'not_allowed_by_status' }]
 }
 
 function cancelWaiting(order: WaitingOrder, sender: string, escrow: EscrowStanding): Decision {
@@ -79,6 +86,7 @@ function cancelWaiting(order: WaitingOrder, sender: string, escrow: EscrowStandi
       ...endEscrow(escrow, 'maker-canceled'),
       say(sender, 'canceled', { echo: true }),
       say(order.take.taker.pubkey, 'canceled'),
+      ...refuseOpen(order),
     )
   }
   if (sender !== order.take.taker.pubkey) return refused('invalid_pubkey')
@@ -86,6 +94,7 @@ function cancelWaiting(order: WaitingOrder, sender: string, escrow: EscrowStandi
     { status: 'pending', phase: 'steady', take: null, duty: 'clear' },
     ...endEscrow(escrow, 'taker-canceled'),
     ...backToBook(order, true),
+    ...refuseOpen(order),
   )
 }
 
@@ -195,11 +204,14 @@ export function decideEscrowGone(
   }
 }
 
-/** Far too much arrived (DEC-26): it goes back, and the payer is asked again. */
+/**
+ * Far too much arrived (DEC-26): it goes back, and the payer is asked again. The duty stays the same one: a payer who
+ * overpays again and again gains no time.
+ */
 export function decideOverpaid(order: Order): Decision {
   if (order.status !== 'waiting-payment' || order.phase !== 'steady') return { kind: 'ignored', why: 'not waiting' }
   return moved(
-    { status: 'waiting-payment', phase: 'steady', duty: 'start' },
+    { status: 'waiting-payment', phase: 'steady' },
     { kind: 'cancel-escrow', why: 'overpaid' },
     { kind: 'plan-escrow', amountMsat: escrowMsat(order.take), answers: false },
     {

@@ -3,7 +3,7 @@
  * `docs/states.md`, and behind the test that walks all of it.
  */
 import type { CantDoReason } from '../protocol.ts'
-import { type Order, PHASES_OF, type Phase, STORED_STATUSES, type Status } from './order.ts'
+import { type Order, PHASES_OF, type Phase, STORED_STATUSES, type Status, standing } from './order.ts'
 
 /** A status and its phase, as one word. */
 export type Standing = `${Status}/${Phase}`
@@ -36,7 +36,7 @@ type Rule = {
   /** where the event is taken, and where it can lead from there */
   readonly from: Readonly<Partial<Record<Standing, readonly Standing[]>>>
   /** the answer when the status is right and something is under way (DEC-24) */
-  readonly otherPhase: CantDoReason | 'ignored'
+  readonly otherPhase: CantDoReason | 'ignored' | 'review'
   /** the answer in every other status */
   readonly otherStatus: CantDoReason | 'ignored' | 'review' | ((status: Status) => CantDoReason)
 }
@@ -78,8 +78,8 @@ export const RULES: Readonly<Record<OrderEvent, Rule>> = {
       'pending/steady': ['canceled/steady'],
       'pending/opening': ['canceled/steady', 'pending/steady'],
       'waiting-buyer-invoice/steady': ['canceled/steady', 'canceled/refunding', 'pending/steady'],
-      'waiting-buyer-invoice/opening': ['canceled/steady', 'pending/steady'],
-      'waiting-payment/steady': ['canceled/steady', 'pending/steady'],
+      'waiting-buyer-invoice/opening': ['canceled/steady', 'canceled/refunding', 'pending/steady'],
+      'waiting-payment/steady': ['canceled/steady', 'canceled/refunding', 'pending/steady'],
       'active/steady': ['active/steady', 'cooperatively-canceled/refunding'],
       'fiat-sent/steady': ['fiat-sent/steady', 'cooperatively-canceled/refunding'],
       'dispute/steady': ['dispute/steady', 'cooperatively-canceled/refunding'],
@@ -104,17 +104,17 @@ export const RULES: Readonly<Record<OrderEvent, Rule>> = {
   'answer-late': { from: { 'pending/opening': ['pending/steady'] }, otherPhase: 'ignored', otherStatus: 'ignored' },
   'escrow-accepted': {
     from: { 'waiting-payment/steady': ['active/steady', 'waiting-buyer-invoice/steady'] },
-    otherPhase: 'ignored',
+    otherPhase: 'review',
     otherStatus: 'review',
   },
   'escrow-overpaid': {
     from: { 'waiting-payment/steady': ['waiting-payment/steady'] },
-    otherPhase: 'ignored',
+    otherPhase: 'review',
     otherStatus: 'review',
   },
   'escrow-gone': {
     from: {
-      'waiting-payment/steady': ['waiting-payment/steady', 'canceled/steady', 'pending/steady'],
+      'waiting-payment/steady': ['waiting-payment/steady'],
       'waiting-buyer-invoice/steady': ['canceled/steady'],
       'active/steady': ['canceled/steady'],
       'fiat-sent/steady': ['fiat-sent/review'],
@@ -132,7 +132,7 @@ export const RULES: Readonly<Record<OrderEvent, Rule>> = {
       'fiat-sent/releasing': ['settled-hold-invoice/steady'],
       'dispute/releasing': ['settled-hold-invoice/steady'],
     },
-    otherPhase: 'ignored',
+    otherPhase: 'review',
     otherStatus: 'review',
   },
   'settle-refused': {
@@ -151,13 +151,13 @@ export const RULES: Readonly<Record<OrderEvent, Rule>> = {
   },
   'buyer-paid': {
     from: { 'settled-hold-invoice/steady': ['success/steady'] },
-    otherPhase: 'ignored',
+    otherPhase: 'review',
     otherStatus: 'review',
   },
   'window-over': { from: { 'pending/steady': ['expired/steady'] }, otherPhase: 'ignored', otherStatus: 'ignored' },
   'duty-over': {
     from: {
-      'waiting-payment/steady': ['canceled/steady', 'pending/steady'],
+      'waiting-payment/steady': ['canceled/steady', 'canceled/refunding', 'pending/steady'],
       'waiting-buyer-invoice/steady': ['canceled/steady', 'canceled/refunding', 'pending/steady'],
     },
     otherPhase: 'ignored',
@@ -207,7 +207,7 @@ function cell(event: OrderEvent, status: Status, phase: Phase): string {
   const v = verdict(event, status, phase)
   switch (v.kind) {
     case 'goes':
-      return v.to.map((s) => `**${s.replace('/steady', '')}**`).join(' or ')
+      return v.to.map((to) => `**${to.replace('/steady', '')}**`).join(' or ')
     case 'refused':
       return `\`${v.reason}\``
     case 'review':
@@ -217,20 +217,31 @@ function cell(event: OrderEvent, status: Status, phase: Phase): string {
   }
 }
 
+/** The answers of one event: one row each, those that most standings give last. */
+function table(event: OrderEvent): readonly string[] {
+  const byAnswer = new Map<string, string[]>()
+  for (const { status, phase } of standings()) {
+    const answer = cell(event, status, phase)
+    byAnswer.set(answer, [...(byAnswer.get(answer) ?? []), standing({ status, phase })])
+  }
+  const rows = [...byAnswer].sort(([, a], [, b]) => a.length - b.length)
+  return [
+    '| order | answer |',
+    '|---|---|',
+    ...rows.map(([answer, orders], i) => `| ${i === rows.length - 1 ? 'any other' : orders.join(', ')} | ${answer} |`),
+  ]
+}
+
 /** The page `docs/states.md`. */
 export function renderStates(): string {
   const lines = [
     '# States of an order',
     '',
-    'Generated from `src/core/order/rules.ts`; do not edit by hand. Bold: where the event can lead (the phase is left out',
-    'when it is `steady`). Code: the reason of the `cant-do` answer. A dash: nothing happens. "review, alert": the fact is',
-    'recorded, the order waits for a person.',
+    'What an order answers to every event, from the table that the code decides by (`src/core/order/rules.ts`). An order',
+    'is named by its status, and by its phase when that is not `steady`. Bold: where the event can lead. Code: the reason',
+    'of the `cant-do` answer. A dash: nothing happens. "review, alert": the fact is recorded, and a person must look.',
     '',
   ]
-  for (const event of ORDER_EVENTS) {
-    lines.push(`## ${event}`, '', '| status | phase | answer |', '|---|---|---|')
-    for (const { status, phase } of standings()) lines.push(`| ${status} | ${phase} | ${cell(event, status, phase)} |`)
-    lines.push('')
-  }
+  for (const event of ORDER_EVENTS) lines.push(`## ${event}`, '', ...table(event), '')
   return lines.join('\n')
 }

@@ -13,7 +13,7 @@ import {
   type WaitingOrder,
 } from './order.ts'
 import { refusal } from './rules.ts'
-import { activeView, askBuyerView, askSellerView, escrowMsat, newOrderView } from './view.ts'
+import { activeView, askBuyerView, askSellerView, destinationText, escrowMsat, republishedView } from './view.ts'
 
 /** What a take costs, worked out before the decision from committed rates and settings. */
 export type TakeTerms = {
@@ -104,7 +104,10 @@ export function decideAddInvoice(order: Order, destination: Destination): Decisi
       payload: { kind: 'order', order: activeView(order, take, 'seller') },
     }),
     say(order.maker.pubkey, 'hold-invoice-payment-accepted', {
-      payload: { kind: 'order', order: activeView(order, take, 'buyer') },
+      payload: {
+        kind: 'order',
+        order: { ...activeView(order, take, 'buyer'), buyerInvoice: destinationText(destination) },
+      },
       echo: true,
     }),
   )
@@ -169,6 +172,6 @@ export function decideAnswerLate(order: Order): Decision {
 export function backToBook(order: OpeningOrder | WaitingOrder, takerEcho: boolean): readonly Effect[] {
   return [
     say(order.take.taker.pubkey, 'canceled', { echo: takerEcho }),
-    say(order.maker.pubkey, 'new-order', { payload: { kind: 'order', order: newOrderView(order) } }),
+    say(order.maker.pubkey, 'new-order', { payload: { kind: 'order', order: republishedView(order) } }),
   ]
 }

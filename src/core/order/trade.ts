@@ -1,7 +1,16 @@
 /** From the locked escrow to the paid buyer (trade.md 1.4 T6 to T11; DEC-21, DEC-39). */
 import type { Payload } from '../protocol.ts'
 import { type Decision, type Effect, moved, type RangeChild, refused, type SettleWhy, say } from './decision.ts'
-import { type LiveOrder, makerSide, type NextTrade, type Offer, type Order, partyOf, type Take } from './order.ts'
+import {
+  type LiveOrder,
+  makerSide,
+  type NextTrade,
+  type Offer,
+  type Order,
+  partyOf,
+  sideOf,
+  type Take,
+} from './order.ts'
 import { refusal } from './rules.ts'
 import { activeView, askBuyerView, newOrderView, payoutMsat } from './view.ts'
 
@@ -10,6 +19,11 @@ const TRADE_KEY = /^[0-9a-f]{64}$/
 /** Whether a `next_trade` names a usable key: x-only hex and a positive index. */
 export function isUsableNextTrade(next: NextTrade): boolean {
   return TRADE_KEY.test(next.pubkey) && Number.isSafeInteger(next.index) && next.index > 0
+}
+
+/** Whether the remainder of an order can go on under this key: usable, and nobody's in the order that it comes from. */
+function canGoOnAs(order: Offer & { readonly take: Take }, next: NextTrade): boolean {
+  return isUsableNextTrade(next) && sideOf(order, next.pubkey) === null
 }
 
 /** LND holds the seller's sats: the trade is on, or the buyer owes an invoice first (T6, T7). */
@@ -45,7 +59,7 @@ export function decideFiatSent(order: Order, sender: string, nextTrade: NextTrad
   const seller = partyOf(order, 'seller').pubkey
   if (sender !== buyer) return refused('invalid_pubkey')
   const keeps = nextTrade !== null && order.fiat.kind === 'range' && makerSide(order) === 'buyer'
-  if (keeps && !isUsableNextTrade(nextTrade)) return refused('invalid_parameters')
+  if (keeps && !canGoOnAs(order, nextTrade)) return refused('invalid_parameters')
   return moved(
     { status: 'fiat-sent', phase: 'steady', ...(keeps ? { nextTrade } : {}) },
     say(buyer, 'fiat-sent-ok', { payload: { kind: 'peer', peer: { pubkey: seller, reputation: null } }, echo: true }),
@@ -67,7 +81,7 @@ function childOf(order: LiveOrder, given: NextTrade | null): { child: RangeChild
   if (fiat === null) return { child: null, refused: false }
   const next = makerSide(order) === 'seller' ? given : order.nextTrade
   if (next === null) return { child: null, refused: false }
-  if (!isUsableNextTrade(next) || next.pubkey === order.maker.pubkey) return { child: null, refused: true }
+  if (!canGoOnAs(order, next)) return { child: null, refused: true }
   const fullPrivacy = order.maker.identity === order.maker.pubkey
   const maker = {
     pubkey: next.pubkey,

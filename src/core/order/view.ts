@@ -1,7 +1,7 @@
 /** What the outside is shown of an order: the `order` payloads of trade.md 0.1 and the public event of 1.3. */
 import { addMsat, type Msat, msatToSats, subMsat, ZERO_MSAT } from '../money.ts'
 import type { SmallOrder, WireStatus } from '../protocol.ts'
-import { type Destination, type Offer, type Order, partyOf, type Take } from './order.ts'
+import { type Destination, makerSide, type Offer, type Order, partyOf, type Side, type Take, takeOf } from './order.ts'
 
 /** The text of a destination as its owner wrote it. */
 export function destinationText(destination: Destination): string {
@@ -26,9 +26,14 @@ type Shape = {
   readonly expires: boolean
 }
 
+/** The trade key on one side, or null while nobody stands there. */
+function keyOn(order: Offer, take: Take | null, side: Side): string | null {
+  if (take !== null) return partyOf({ ...order, take }, side).pubkey
+  return makerSide(order) === side ? order.maker.pubkey : null
+}
+
 function smallOrder(order: Offer, take: Take | null, shape: Shape): SmallOrder {
   const single = order.fiat.kind === 'single' ? order.fiat.amount : 0
-  const taken = take === null ? null : { ...order, take }
   return {
     id: order.id,
     kind: order.kind,
@@ -40,8 +45,8 @@ function smallOrder(order: Offer, take: Take | null, shape: Shape): SmallOrder {
     fiatAmount: BigInt(take === null ? single : take.fiatAmount),
     paymentMethod: order.paymentMethod,
     premium: BigInt(order.premium),
-    buyerTradePubkey: shape.pubkeys && taken !== null ? partyOf(taken, 'buyer').pubkey : null,
-    sellerTradePubkey: shape.pubkeys && taken !== null ? partyOf(taken, 'seller').pubkey : null,
+    buyerTradePubkey: shape.pubkeys ? keyOn(order, take, 'buyer') : null,
+    sellerTradePubkey: shape.pubkeys ? keyOn(order, take, 'seller') : null,
     buyerInvoice: shape.invoice,
     createdAt: BigInt(order.createdAtS),
     expiresAt: shape.expires ? BigInt(order.expiresAtS) : null,
@@ -53,15 +58,24 @@ export function offeredMsat(order: Offer): Msat {
   return order.price.kind === 'fixed' ? order.price.amountMsat : ZERO_MSAT
 }
 
-/** SO.new: the acknowledgement of a new order, a child, or a republished one. Only the maker sees it. */
-export function newOrderView(order: Offer): SmallOrder {
+function bookView(order: Offer, pubkeys: boolean): SmallOrder {
   return smallOrder(order, null, {
     status: 'pending',
     amountMsat: offeredMsat(order),
-    pubkeys: false,
+    pubkeys,
     invoice: order.makerDestination === null ? null : destinationText(order.makerDestination),
     expires: true,
   })
+}
+
+/** SO.new: the acknowledgement of a new order or of a child. Only the maker sees it. */
+export function newOrderView(order: Offer): SmallOrder {
+  return bookView(order, false)
+}
+
+/** SO.full of an order that is back on the book: it names its maker's key. Only the maker sees it. */
+export function republishedView(order: Offer): SmallOrder {
+  return bookView(order, true)
 }
 
 /** SO.ask: what a taker-buyer is asked an invoice for. */
@@ -108,9 +122,9 @@ export function payoutAskView(order: Offer, take: Take): SmallOrder {
   })
 }
 
-/** What `orders` answers: the stored amount, the internal status, no invoice (trade.md 2.10). */
+/** What `orders` answers: the stored amount, the internal status, no invoice (trade.md 2.10); an opening take is no take yet. */
 export function storedView(order: Order): SmallOrder {
-  const take = 'take' in order ? order.take : null
+  const take = order.status === 'pending' ? null : takeOf(order)
   return smallOrder(order, take, {
     status: order.status,
     amountMsat: take === null ? offeredMsat(order) : take.amountMsat,
