@@ -24,6 +24,7 @@ export type SendOptions = {
   readonly transport?: Transport
   readonly fullPrivacy?: boolean
   readonly createdAtS?: number
+  readonly pow?: number
 }
 
 export class SimTrader {
@@ -113,6 +114,11 @@ export class SimTrader {
       action,
       payload: options.payload ?? null,
     }
+    return this.wrapMessage(message, options)
+  }
+
+  /** Wraps a message as it is, whatever it says. */
+  wrapMessage(message: Message, options: SendOptions = {}): NostrEvent {
     return wrapForNode({
       transport: options.transport ?? this.#transport,
       message,
@@ -120,7 +126,7 @@ export class SimTrader {
       identitySecretKey: options.fullPrivacy === true ? null : this.#identity,
       nodePubkey: this.#world.nodePubkey,
       createdAtS: options.createdAtS ?? Math.floor(this.#world.clock.nowMs() / 1000),
-      pow: 0,
+      pow: options.pow ?? 0,
       random: (n) => this.#random.bytes(n),
       curves: this.#world.curves,
     })
