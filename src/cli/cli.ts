@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { type ConfigSource, dataDirOf } from '../app/config/load.ts'
 import { EXIT, Refusal } from '../app/refusal.ts'
 import { VERSION } from '../app/version.ts'
+import { addDemo } from './commands/demo.ts'
 import { addLedger } from './commands/ledger.ts'
 import { addRecover } from './commands/recover.ts'
 import { addReview } from './commands/review.ts'
@@ -59,7 +60,8 @@ export async function run(args: readonly string[], io: Io): Promise<number | nul
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('See fianza --help.')
-  for (const add of [addStart, addStatus, addLedger, addReview, addRecover, addSandbox, addWallet]) add(program, cli)
+  for (const add of [addStart, addStatus, addLedger, addReview, addRecover, addDemo, addSandbox, addWallet])
+    add(program, cli)
   try {
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {

@@ -1,12 +1,12 @@
 import { type JsonServer, serveJson } from './http-json.ts'
 
 /** Fiat units for one bitcoin in the sandbox. They never change, so that every run trades at the same price. */
-export const SANDBOX_PRICES: Readonly<Record<string, number>> = {
+export const SANDBOX_PRICES = {
   USD: 50_000,
   EUR: 40_000,
   ARS: 50_000_000,
   CUP: 20_000_000,
-}
+} as const
 
 /** A price source that speaks like yadio and knows {@link SANDBOX_PRICES}. */
 export function startPriceServer(): Promise<JsonServer> {
