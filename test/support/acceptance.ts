@@ -1,0 +1,208 @@
+/**
+ * A world for acceptance tests: the sandbox's own (simulated LND behind real gRPC, wallets, prices, Lightning addresses),
+ * as many embedded relays as wanted, and the daemon as production composes it, over its SQLite file.
+ */
+import { EventEmitter } from 'node:events'
+import BetterSqlite3 from 'better-sqlite3'
+import { systemClock } from '../../src/adapters/system/clock.ts'
+import type { ProcessHost } from '../../src/adapters/system/shutdown.ts'
+import { type AppConfig, loadConfig } from '../../src/app/config/load.ts'
+import { databaseOf } from '../../src/app/data-dir.ts'
+import { type RunningDaemon, runDaemon } from '../../src/app/run.ts'
+import type { Clock, Log } from '../../src/ports/system.ts'
+import type { SimNetwork, SimWallet } from '../../src/sandbox/lightning/control.ts'
+import { EmbeddedRelay } from '../../src/sandbox/relay/embedded-relay.ts'
+import { startWorld, type World } from '../../src/sandbox/world.ts'
+import { Trader, type TraderOptions } from './trader.ts'
+import { eventually } from './wait.ts'
+
+/** The host's clock, which a test can put forward: timers go on as they were. */
+export class ForwardClock implements Clock {
+  #aheadMs = 0
+
+  nowMs(): number {
+    return systemClock.nowMs() + this.#aheadMs
+  }
+
+  nowS(): number {
+    return Math.floor(this.nowMs() / 1000)
+  }
+
+  after(delayMs: number, task: () => void): () => void {
+    return systemClock.after(delayMs, task)
+  }
+
+  /** So much time goes by in which nothing happens. */
+  putForward(ms: number): void {
+    this.#aheadMs += ms
+  }
+}
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+export type LogLine = {
+  readonly level: Level
+  readonly event: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+class FakeHost extends EventEmitter implements ProcessHost {
+  exitCode: number | undefined
+  exit(): void {}
+}
+
+export type AcceptanceOptions = {
+  /** 1 when absent */
+  readonly relays?: number
+  /** configuration on top of the sandbox's, as environment variables */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+const SHOWS_LOG = process.env['LOUD'] !== undefined
+
+export class AcceptanceWorld {
+  readonly clock: ForwardClock
+  readonly world: World
+  readonly relays: readonly EmbeddedRelay[]
+  /** what the daemons have logged */
+  readonly log: LogLine[] = []
+  readonly #env: Readonly<Record<string, string>>
+  readonly #daemons = new Set<RunningDaemon>()
+  readonly #traders: Trader[] = []
+  #db: BetterSqlite3.Database | null = null
+
+  private constructor(
+    clock: ForwardClock,
+    world: World,
+    relays: readonly EmbeddedRelay[],
+    env: Record<string, string>,
+  ) {
+    this.clock = clock
+    this.world = world
+    this.relays = relays
+    this.#env = env
+  }
+
+  /** Builds the world; the daemon is not started. */
+  static async start({ relays: count = 1, env = {} }: AcceptanceOptions = {}): Promise<AcceptanceWorld> {
+    const clock = new ForwardClock()
+    const world = await startWorld({ clock })
+    const relays = [world.relay]
+    while (relays.length < count) relays.push(await EmbeddedRelay.start({ clock }))
+    const urls = relays.map(({ url }) => url).join(',')
+    return new AcceptanceWorld(clock, world, relays, { ...env, FIANZA_NOSTR_RELAYS: urls })
+  }
+
+  get network(): SimNetwork {
+    return this.world.network
+  }
+
+  get nodePubkey(): string {
+    return this.world.pubkey
+  }
+
+  get relayUrls(): readonly string[] {
+    return this.relays.map(({ url }) => url)
+  }
+
+  /** The environment of a daemon in this world. */
+  get env(): Readonly<Record<string, string>> {
+    return this.#env
+  }
+
+  wallet(name: 'alice' | 'bob' | 'carol'): SimWallet {
+    return this.network.wallet(name)
+  }
+
+  /** Starts a daemon in the world's data directory, or in another one. Resolves when it serves. */
+  async boot(options: { readonly dataDir?: string; readonly onlyOne?: boolean } = {}): Promise<RunningDaemon> {
+    const read = loadConfig({ dataDir: this.world.nodeDir, env: this.#env })
+    const config: AppConfig = options.dataDir === undefined ? read : { ...read, dataDir: options.dataDir }
+    const daemon = await runDaemon({
+      config,
+      host: new FakeHost(),
+      isTerminal: false,
+      onlyOne: options.onlyOne ?? false,
+      log: this.#recorder(),
+      clock: this.clock,
+    })
+    this.#daemons.add(daemon)
+    return daemon
+  }
+
+  /** Stops a daemon in order. */
+  async stop(daemon: RunningDaemon): Promise<void> {
+    this.#daemons.delete(daemon)
+    await daemon.stop('the test stops it')
+  }
+
+  /** A trader of the tests' own, strict as every client unless told otherwise. */
+  async trader(options: Partial<TraderOptions> = {}): Promise<Trader> {
+    const trader = await Trader.connect({ relayUrls: this.relayUrls, nodePubkey: this.nodePubkey, ...options })
+    this.#traders.push(trader)
+    return trader
+  }
+
+  /** Reads the daemon's database. */
+  rows<Row>(sql: string, ...params: readonly (string | number)[]): readonly Row[] {
+    this.#db ??= new BetterSqlite3(databaseOf(this.world.nodeDir), { readonly: true, fileMustExist: true })
+    return this.#db.prepare<(string | number)[], Row>(sql).all(...params)
+  }
+
+  /** An order's status, and its phase when it is not steady. */
+  standing(orderId: string): string {
+    const [row] = this.rows<{ status: string; phase: string }>('SELECT status, phase FROM orders WHERE id = ?', orderId)
+    if (row === undefined) return 'none'
+    return row.phase === 'steady' ? row.status : `${row.status}/${row.phase}`
+  }
+
+  async until(orderId: string, standing: string, deadlineMs = 10_000): Promise<void> {
+    const what = `order ${orderId} to be ${standing}`
+    await eventually(() => this.standing(orderId) === standing, what, deadlineMs).catch((error: unknown) => {
+      throw new Error(`${what}: it is ${this.standing(orderId)}`, { cause: error })
+    })
+  }
+
+  /** What became of an event; null when it was never decided. */
+  verdictOf(eventId: string): string | null {
+    return this.rows<{ verdict: string }>('SELECT verdict FROM inbox WHERE outer_id = ?', eventId)[0]?.verdict ?? null
+  }
+
+  /** Waits until an event was decided. */
+  async decided(eventId: string, deadlineMs = 10_000): Promise<string> {
+    await eventually(() => this.verdictOf(eventId) !== null, `a verdict on event ${eventId}`, deadlineMs)
+    return this.verdictOf(eventId) ?? 'none'
+  }
+
+  /** Keys of the open alerts. */
+  alerts(): readonly string[] {
+    return this.rows<{ key: string }>('SELECT key FROM alert WHERE closed_at IS NULL ORDER BY key').map(
+      ({ key }) => key,
+    )
+  }
+
+  /** Every millisat is where it belongs, in the network and in the ledger, and nothing is left to do. */
+  checkMoney(): void {
+    this.network.checkConservation()
+  }
+
+  /** Ends everything. Fails when a trader saw the node break a rule. */
+  async close(): Promise<void> {
+    this.#db?.close()
+    const hungUp = await Promise.allSettled(this.#traders.map((trader) => trader.close()))
+    await Promise.all([...this.#daemons].map((daemon) => daemon.stop('the test is over')))
+    for (const relay of this.relays) relay.freeze(false)
+    await Promise.all(this.relays.map((relay) => relay.close()))
+    await this.world.close()
+    for (const outcome of hungUp) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  #recorder(): Log {
+    const line =
+      (level: Level) =>
+      (event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+        this.log.push({ level, event, fields })
+        if (SHOWS_LOG) process.stderr.write(`${level} ${event} ${JSON.stringify(fields)}\n`)
+      }
+    return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+  }
+}
