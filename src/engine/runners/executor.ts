@@ -28,7 +28,7 @@ const CLAIM_AGAIN_S = 2
 const BLOCKED_RETRY_S = 300
 const BATCH = 256
 /** Pools (money-path.md 3.9): settles and cancels never wait behind creates. */
-const POOL = { hold_create: 64, ending: 64, lookup: 16 } as const
+const POOL = { hold_create: 256, ending: 64, lookup: 16 } as const
 const PAY_TIMEOUT_S = 60
 const PAY_PARTS = 16
 const PAY_CLTV_LIMIT = 1008
@@ -81,7 +81,8 @@ export class Executor {
     const verified = this.#link.verified
     if (verified !== null) {
       this.#endLeases(now)
-      for (const op of ctx.store.s.op_due({ now, n: BATCH })) this.#begin(verified, op)
+      // Those under way are due too: ask for enough to see past them.
+      for (const op of ctx.store.s.op_due({ now, n: BATCH + this.#busy.size })) this.#begin(verified, op)
     }
     return this.#sleepMs(now)
   }
@@ -323,12 +324,18 @@ export class Executor {
       case 'T': {
         tx.s.op_ack({ id: op.id, attempt, alive: 0, known: out.known ? 1 : 0 })
         const row = opRow(tx, op.id)
-        if (row === undefined || row.attempt !== attempt) return
+        // Judged before, by a look-up after its lease.
+        if (row === undefined || row.attempt !== attempt || row.state === 'planned') return
         if (row.known === 1 && !out.known) {
           this.#amnesia(tx, row)
           return
         }
-        paymentFailed(this.#ctx, tx, row, { reason: out.reason, tried: out.tried, notFound: !out.known })
+        paymentFailed(this.#ctx, tx, row, {
+          reason: out.reason,
+          tried: out.tried,
+          notFound: !out.known,
+          reconnected: false,
+        })
         return
       }
       default:
@@ -402,7 +409,7 @@ export class Executor {
         const row = opRow(tx, op.id)
         if (row === undefined || row.attempt !== op.attempt || (row.state !== 'unknown' && row.state !== 'in_flight'))
           return
-        if (seen.ok) this.#payResolved(tx, row, seen.value, later)
+        if (seen.ok) this.#payResolved(tx, row, seen.value, verified.epoch, later)
         else later(tx)
       })
     } else {
@@ -482,7 +489,7 @@ export class Executor {
     else observeHold(this.#ctx, tx, seen)
   }
 
-  #payResolved(tx: Tx, op: LnOpRow, seen: PaymentFact | 'not-found', later: (tx: Tx) => void): void {
+  #payResolved(tx: Tx, op: LnOpRow, seen: PaymentFact | 'not-found', epoch: number, later: (tx: Tx) => void): void {
     if (seen === 'not-found') {
       if (op.known === 1) this.#amnesia(tx, op)
       else if ((op.request_expires_at ?? 0) > tx.nowS + MIN_LIFE_TO_DISPATCH_S) {
@@ -496,7 +503,7 @@ export class Executor {
           detail: 'no record',
           not_found: 1,
         })
-      } else paymentFailed(this.#ctx, tx, op, { reason: 'unpayable', tried: false, notFound: true })
+      } else paymentFailed(this.#ctx, tx, op, { reason: 'unpayable', tried: false, notFound: true, reconnected: false })
       return
     }
     switch (seen.state) {
@@ -513,7 +520,12 @@ export class Executor {
         const row = opRow(tx, op.id)
         if (row === undefined) return
         if (ours || row.unacked === 0)
-          paymentFailed(this.#ctx, tx, row, { reason: seen.reason, tried: seen.tried, notFound: false })
+          paymentFailed(this.#ctx, tx, row, {
+            reason: seen.reason,
+            tried: seen.tried,
+            notFound: false,
+            reconnected: row.conn !== epoch,
+          })
         else later(tx)
       }
     }
