@@ -4,12 +4,13 @@ import type { NostrEvent, Transport } from '../core/protocol.ts'
 import type { Curves } from '../wire/curves.ts'
 import { ConversationKeyCache } from '../wire/nip44.ts'
 import { KIND_DIRECT, KIND_GIFT_WRAP, openFromNode, wrapForNode } from '../wire/transport.ts'
-import { CantDoError, ClosedError } from './errors.ts'
+import { CantDoError, ClosedError, DeadlineError } from './errors.ts'
 import type { Clock, Random } from './host.ts'
 import type { KeyPair } from './keys.ts'
 import { Mailbox, type Received } from './mailbox.ts'
 import { Publisher } from './publisher.ts'
 import { answers, type TraderRequest } from './requests.ts'
+import { Waits } from './waits.ts'
 
 /** Ids of messages remembered, so that none counts twice. */
 const SEEN_EVENTS = 20_000
@@ -46,6 +47,7 @@ export class Correspondence {
   readonly mailbox: Mailbox
   readonly #options: CorrespondenceOptions
   readonly #publisher: Publisher
+  readonly #arrivals: Waits
   readonly #conversationKeys = new ConversationKeyCache()
   readonly #seen = new SeenEvents(SEEN_EVENTS)
   /** keys whose messages we read, by public key */
@@ -59,6 +61,7 @@ export class Correspondence {
     const { clock, keys, relays } = options
     this.#options = options
     this.mailbox = new Mailbox(clock)
+    this.#arrivals = new Waits(clock)
     this.#publisher = new Publisher(relays, () => clock.nowMs())
     for (const key of keys) this.#keys.set(key.pubkey, key)
     relays.open(this.#filter(), {
@@ -66,9 +69,16 @@ export class Correspondence {
       onUp: (url) => {
         this.#fileStored(url)
         this.#publisher.relayUp(url)
+        this.#arrivals.changed()
       },
       onDown: (url) => this.#fileStored(url),
     })
+  }
+
+  /** Resolves once a relay is up: what the node writes from then on comes by itself, and what it stored has come. */
+  async whenUp(deadlineMs: number): Promise<void> {
+    const probe = (): true | null => (this.#options.relays.connected().length > 0 ? true : null)
+    await this.#arrivals.until(probe, { deadlineMs, late: () => new DeadlineError('a relay', deadlineMs, []) })
   }
 
   /** Reads messages to these keys too, from now on and from what relays stored. Repeat: safe. */
@@ -114,6 +124,7 @@ export class Correspondence {
   async close(): Promise<void> {
     this.#isClosed = true
     this.mailbox.close()
+    this.#arrivals.close()
     await this.#options.relays.close()
   }
 

@@ -25,8 +25,8 @@ export type TraderClientOptions = {
   readonly privacy?: Privacy
   /** `as-announced` when absent: what the node's info event names */
   readonly transport?: Transport | 'as-announced'
-  /** leading zero bits; what the node's info event asks when absent */
-  readonly pow?: number
+  /** leading zero bits; `as-announced` when absent: what the node's info event asks */
+  readonly pow?: number | 'as-announced'
   /** the first trade index that was never used with this mnemonic; 1 when absent */
   readonly nextTradeIndex?: number
   /** how long an answer may take, where a call says nothing else; 15 s when absent */
@@ -93,6 +93,14 @@ export class TraderClient {
       curves,
       log: options.log ?? (() => {}),
     })
+  }
+
+  /**
+   * Resolves once a relay is connected and has told what it stored for this trader. Calls do not need it: a request
+   * waits for its relays by itself.
+   */
+  ready({ deadlineMs = this.#deadlineMs }: Pick<CallOptions, 'deadlineMs'> = {}): Promise<void> {
+    return this.#correspondence.whenUp(deadlineMs)
   }
 
   /** The key that stands for this trader in `reputation` mode; x-only, hex. */
@@ -350,7 +358,8 @@ export class TraderClient {
 
   /** Every key may be unknown to the node, also that of a finished trade, so the larger number is mined always. */
   async #pow(deadlineMs: number): Promise<number> {
-    const bits = this.#options.pow ?? (await this.book.waitForInfo(deadlineMs)).powFirstContact
+    const { pow: wanted = 'as-announced' } = this.#options
+    const bits = wanted === 'as-announced' ? (await this.book.waitForInfo(deadlineMs)).powFirstContact : wanted
     if (bits > MAX_POW_BITS) throw new RangeError(`${bits} bits of proof of work are more than this client mines`)
     return bits
   }

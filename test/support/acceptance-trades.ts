@@ -154,3 +154,6 @@ export async function completes({ id, seller, buyer }: Trade, deadlineMs = 15_00
   await buyer.trader.expect('purchase-completed', { id }, deadlineMs)
   await buyer.trader.expect('rate', { id })
 }
+
+/** Takes a buy order and gives the request, whose answer depends on Lightning. */
+export const takesBuy = (seller: Side, id: string): Promise<Sent> => say(seller, 'take-buy', id)

@@ -19,7 +19,11 @@ export const PAYOUT_MSAT = satsToMsat(AMOUNT_SATS - FEE_SATS)
 export const DUTY_MS = 900_000
 
 /** When the power goes: after one of these points of the world was passed, or before a commit with one of these jobs. */
-export type PowerCut = { readonly at: string } | { readonly before: string }
+export type PowerCut =
+  | { readonly at: string }
+  | { readonly before: string }
+  /** after the commit that made this the standing of the order */
+  | { readonly once: string }
 
 type Balances = { readonly alice: number; readonly bob: number; readonly node: number }
 
@@ -172,7 +176,7 @@ export class Market {
   }
 
   /** The power goes once, at the place named, and comes back as soon as somebody waits. */
-  powerGoes(cut: PowerCut): { readonly happened: () => boolean } {
+  powerGoes(id: string, cut: PowerCut): { readonly happened: () => boolean } {
     let done = false
     this.world.reboots = true
     if ('before' in cut) {
@@ -183,7 +187,7 @@ export class Market {
       }
     } else {
       this.world.cut = (point) => {
-        if (done || !point.includes(cut.at)) return
+        if (done || !('at' in cut ? point.includes(cut.at) : this.world.standing(id) === cut.once)) return
         done = true
         this.world.kill()
       }
@@ -259,7 +263,7 @@ export class Market {
     }
     for (const [name, sum] of sums) expect(this.account(name), name).toBe(sum)
     expect([...sums.values()].reduce((a, b) => a + b, 0)).toBe(0)
-    expect(-this.account('ln'), 'the node has what the ledger says').toBe(this.gains().node)
+    expect(this.gains().node + this.account('ln'), 'the node has what the ledger says').toBe(0)
     expect(this.account('fee'), 'fees').toBe(expected.feeMsat)
     expect(this.account('loss')).toBe(0)
     for (const row of this.rows<ObligationRow>('SELECT * FROM obligation')) {
