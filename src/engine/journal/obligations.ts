@@ -44,6 +44,8 @@ const QUIESCE_S = 900
 const SLOW_RETRY_S = 3600
 /** Pause after a failure that was ours, not the payee's. */
 const NODE_FAULT_RETRY_S = 60
+/** Pause between two looks at a payment that the fence still holds. */
+const FENCE_LOOK_S = 30
 
 /** An obligation's row, or undefined. */
 export function obligationRow(tx: Tx, id: string): ObligationRow | undefined {
@@ -168,8 +170,13 @@ export function startPaying(ctx: Ctx, tx: Tx, oid: string): void {
   if (row.state !== 'ready' || livePayment(tx, oid) !== undefined) return
   const destination = destinationFrom(row.destination)
   assert(destination !== null, `obligation ${oid}: ready without a destination`)
-  if (destination.kind === 'address') tx.after(ctx.poke.resolver)
-  else if (!planPayment(ctx, tx, row, destination.request)) askAgain(ctx, tx, oid)
+  if (destination.kind === 'address') {
+    tx.after(ctx.poke.resolver)
+    return
+  }
+  if (planPayment(ctx, tx, row, destination.request)) return
+  tellFailure(ctx, tx, row, 0)
+  askAgain(ctx, tx, oid)
 }
 
 /** Plans the payment of one invoice. False: it can not be paid for this obligation (expired, not reserved for it). */
@@ -243,6 +250,12 @@ export type PaymentVerdict = {
   readonly tried: boolean
   /** the lookup found no payment under this hash */
   readonly notFound: boolean
+  /** the connection that carried the attempt is gone: LND may have restarted, and tries no further route then (C-26) */
+  readonly reconnected: boolean
+}
+
+function isFaultOfPayee({ reason, tried, reconnected }: PaymentVerdict): boolean {
+  return isPayeeFault(reason, tried) && !(reason === 'no-route' && reconnected)
 }
 
 /** Chooses and writes what follows a failed payment (money-path.md 3.5 `verdict`). */
@@ -251,47 +264,56 @@ export function paymentFailed(ctx: Ctx, tx: Tx, op: LnOpRow, verdict: PaymentVer
   assert(oid !== null, `intent ${op.id}: a payment has an obligation`)
   const row = obligationRow(tx, oid)
   assert(row !== undefined, `obligation ${oid} exists`)
-  const destination = destinationFrom(row.destination)
-  const payeeFault = isPayeeFault(verdict.reason, verdict.tried)
-  const dead =
-    verdict.reason === 'unpayable' || (op.request_expires_at ?? 0) <= tx.nowS + MIN_LIFE_TO_DISPATCH_S + row.retry_s
-  const counted = tx.s.obligation_failure({ oid, payee_fault: payeeFault ? 1 : 0 })
-  if (counted === undefined) {
-    // Not ready any more: only the intent can still end, under its own fence.
-    abandon(tx, op, verdict)
+  if (row.state !== 'ready') {
+    // Not payable any more: only the intent can still end, under its own fence.
+    if (!abandon(tx, op, verdict)) lookLater(tx, op)
     return
   }
-  if (payeeFault && counted.failures === 1) tellFirstFailure(ctx, tx, row)
+  const payeeFault = isFaultOfPayee(verdict)
+  const failures = Math.min(row.failures + (payeeFault ? 1 : 0), row.attempts_max)
   const path = afterFailure({
     kind: row.kind,
-    destination: destination?.kind ?? 'bolt11',
-    dead,
-    failures: counted.failures,
-    attemptsMax: counted.attempts_max,
+    destination: destinationFrom(row.destination)?.kind ?? 'bolt11',
+    dead:
+      verdict.reason === 'unpayable' || (op.request_expires_at ?? 0) <= tx.nowS + MIN_LIFE_TO_DISPATCH_S + row.retry_s,
+    failures,
+    attemptsMax: row.attempts_max,
     resolveFailures: row.resolve_failures,
     windowOver: row.claim_until !== null && row.claim_until <= tx.nowS,
   })
-  if (path === 'same-again') {
-    const again = tx.s.op_again({
-      id: op.id,
-      attempt: op.attempt,
-      next: tx.nowS + (payeeFault ? counted.retry_s : NODE_FAULT_RETRY_S),
-      sure_not_sent: 0,
-      class: 'T-attempt',
-      detail: verdict.reason,
-      not_found: verdict.notFound ? 1 : 0,
-    })
-    if (!payeeFault) alert(ctx, tx, `payout-node-fault:${oid}`, 2, `paying ${oid} fails on our side: ${verdict.reason}`)
-    if (again !== undefined) tx.after(ctx.poke.executor)
+  // While the fence holds, an earlier attempt may still start: nothing is counted and nothing is said.
+  const ended = path === 'same-again' ? sendAgain(tx, op, verdict, row, payeeFault) : abandon(tx, op, verdict)
+  if (!ended) {
+    lookLater(tx, op)
     return
   }
-  if (!abandon(tx, op, verdict)) {
-    // The fence holds: an earlier attempt may still start. Look again, nothing else.
-    tx.s.op_unknown({ id: op.id, attempt: op.attempt, lost_at: null, next: tx.nowS + 30, detail: 'fence' })
-    tx.s.op_look_later({ id: op.id, attempt: op.attempt, next: tx.nowS + 30 })
-    return
-  }
-  takePath(ctx, tx, row, path)
+  tx.s.obligation_failure({ oid, payee_fault: payeeFault ? 1 : 0 })
+  const attemptsLeft = path === 'same-again' || path === 'fresh-invoice' ? row.attempts_max - failures : 0
+  if (payeeFault && row.failures === 0) tellFailure(ctx, tx, row, attemptsLeft)
+  if (!payeeFault) alert(ctx, tx, `payout-node-fault:${oid}`, 2, `paying ${oid} fails on our side: ${verdict.reason}`)
+  if (path === 'same-again') tx.after(ctx.poke.executor)
+  else takePath(ctx, tx, { ...row, failures }, path)
+}
+
+/** The same invoice again after a pause. False: the attempt was judged before. */
+function sendAgain(tx: Tx, op: LnOpRow, verdict: PaymentVerdict, row: ObligationRow, payeeFault: boolean): boolean {
+  const again = tx.s.op_again({
+    id: op.id,
+    attempt: op.attempt,
+    next: tx.nowS + (payeeFault ? row.retry_s : NODE_FAULT_RETRY_S),
+    sure_not_sent: 0,
+    class: 'T-attempt',
+    detail: verdict.reason,
+    not_found: verdict.notFound ? 1 : 0,
+  })
+  return again !== undefined
+}
+
+/** The intent could not end now: asked for again, nothing else. */
+function lookLater(tx: Tx, op: LnOpRow): void {
+  const next = tx.nowS + FENCE_LOOK_S
+  tx.s.op_unknown({ id: op.id, attempt: op.attempt, lost_at: null, next, detail: 'fence' })
+  tx.s.op_look_later({ id: op.id, attempt: op.attempt, next })
 }
 
 function takePath(ctx: Ctx, tx: Tx, row: ObligationRow, path: ReturnType<typeof givenUp>): void {
@@ -343,12 +365,12 @@ function abandon(tx: Tx, op: LnOpRow, verdict: PaymentVerdict): boolean {
 }
 
 /** `payment-failed`, once a series: what it says is what happens (DEC-40). */
-function tellFirstFailure(ctx: Ctx, tx: Tx, row: ObligationRow): void {
+function tellFailure(ctx: Ctx, tx: Tx, row: ObligationRow, attemptsLeft: number): void {
   if (row.kind !== 'buyer_payout' || row.payee === null) return
   queueMessage(ctx, tx, new Cause(`payment-failed:${row.id}:${row.destination_rev}`), {
     to: row.payee,
     action: 'payment-failed',
-    payload: { kind: 'payment_failed', attempts: row.attempts_max - 1, retriesIntervalS: row.retry_s },
+    payload: { kind: 'payment_failed', attempts: attemptsLeft, retriesIntervalS: row.retry_s },
     requestId: null,
     tradeIndex: null,
     id: row.order_id,
@@ -377,14 +399,19 @@ export function expireUnsent(ctx: Ctx, tx: Tx, op: LnOpRow): void {
       quiesce: QUIESCE_S,
       detail: 'expired before it was sent',
     }) !== undefined
-  if (!withdrawn) return
+  if (!withdrawn) {
+    // An earlier request may still be on its way: only a look-up can end this.
+    tx.s.op_look_first({ id: op.id, v: op.version, now: tx.nowS, min_left: MIN_LIFE_TO_DISPATCH_S })
+    tx.after(ctx.poke.executor)
+    return
+  }
   const destination = destinationFrom(row.destination)
   if (destination?.kind === 'address') {
     tx.s.obligation_refetch({ oid: row.id, next: tx.nowS })
     tx.after(ctx.poke.resolver)
     return
   }
-  tellFirstFailure(ctx, tx, row)
+  tellFailure(ctx, tx, row, 0)
   takePath(ctx, tx, row, givenUp(row.kind, row.claim_until !== null && row.claim_until <= tx.nowS))
 }
 

@@ -190,6 +190,16 @@ export const intents = {
     RETURNING version
   `),
 
+  /**
+   * A payment whose earlier request may still be on its way, and whose invoice is too old to be sent again: only a
+   * look-up ends it. No row: it may be withdrawn or sent as it is.
+   */
+  op_look_first: one<{ id: string; v: number; now: number; min_left: number }, { version: number }>(`
+    UPDATE ln_op SET state = 'unknown', next_at = :now, last_class = 'U', last_detail = 'too old to be sent again', version = version + 1
+     WHERE id = :id AND kind = 'pay' AND state = 'planned' AND version = :v AND unacked > 0 AND request_expires_at <= :now + :min_left
+    RETURNING version
+  `),
+
   /** Withdraws what was never claimed. No row: it may have left. */
   op_void: one<{ id: string; v: number }, { version: number }>(`
     UPDATE ln_op SET state = 'void', version = version + 1 WHERE id = :id AND state = 'planned' AND attempt = 0 AND version = :v RETURNING version
