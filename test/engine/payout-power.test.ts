@@ -13,8 +13,12 @@ describe('the power goes while the buyer is to be paid', () => {
     { what: 'C-14: after the release is on disk and before the settle', cut: { at: 'commit:message:release' } },
     { what: 'C-14: with the settle claimed', cut: { at: 'commit:claim:hold_settle' } },
     { what: 'C-15: after LND settled, before its answer', cut: { at: 'after:lightning.settleHold' } },
-    { what: 'C-15: before the settled escrow is on disk', cut: { before: 'settle:A' } },
-    { what: 'C-17, W1: after the settled escrow is on disk and before the payment', cut: { at: 'commit:settle:A' } },
+    { what: "C-15: before the settled escrow is on disk, by LND's answer", cut: { before: 'settle:A' } },
+    { what: 'C-15: before the settled escrow is on disk, by the news of it', cut: { before: 'observe:settled' } },
+    {
+      what: 'C-17, W1: after the settled escrow is on disk and before the payment',
+      cut: { once: 'settled-hold-invoice' },
+    },
     { what: 'C-18: with the payment claimed and no byte sent', cut: { at: 'before:lightning.pay' } },
     { what: 'C-19: after LND took the payment', cut: { at: 'commit:pay-ack' } },
     { what: 'C-21: after LND paid, before its answer', cut: { at: 'after:lightning.pay' } },
@@ -24,7 +28,7 @@ describe('the power goes while the buyer is to be paid', () => {
   test.each(cuts)('$what: the buyer is paid once, both are told once', async ({ cut }) => {
     market = await Market.open()
     const id = await market.fiatSent()
-    const power = market.powerGoes(cut)
+    const power = market.powerGoes(id, cut)
     market.alice.send('release', { id })
     await market.completed(id)
     expect(power.happened()).toBe(true)
@@ -38,7 +42,7 @@ describe('the power goes while the buyer is to be paid', () => {
     const { world } = market
     const id = await market.fiatSent()
     world.network.node.scriptPayment('next', { kind: 'fail', reason: 'no-route' })
-    const power = market.powerGoes({ before: 'pay:T' })
+    const power = market.powerGoes(id, { before: 'pay:T' })
     market.alice.send('release', { id })
     await market.completed(id)
     expect(power.happened()).toBe(true)
@@ -52,7 +56,7 @@ describe('the power goes while the buyer is to be paid', () => {
     const { world } = market
     const id = await market.fiatSent()
     world.network.node.scriptPayment('next', { kind: 'fail', reason: 'no-route' })
-    const power = market.powerGoes({ at: 'commit:pay:T' })
+    const power = market.powerGoes(id, { at: 'commit:pay:T' })
     market.alice.send('release', { id })
     await market.bob.hears('add-invoice', id)
     expect(power.happened()).toBe(true)
