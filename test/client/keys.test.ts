@@ -3,8 +3,7 @@ import { randomMnemonic, TraderKeys } from '../../src/client/keys.ts'
 import { seededRandom } from '../support/random.ts'
 import { identityKey, otherTradeKey, tradeKey } from '../support/wire-keys.ts'
 
-/** The mnemonic of the protocol's test vector (wire.md 5.3). */
-const MNEMONIC = 'leader monkey parrot ring guide accident before fence cannon height naive bean'
+import { MNEMONIC } from './client-world.ts'
 
 describe("a trader's keys", () => {
   it("are those of the protocol's test vector", () => {

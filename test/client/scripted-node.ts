@@ -23,7 +23,7 @@ export class ScriptedNode {
   /** what it says to a request at once */
   answer: (asked: Asked) => readonly Said[] = () => []
   readonly #relays: NostrRelays
-  #sent = 0
+  readonly #errors: unknown[] = []
 
   private constructor(urls: readonly string[]) {
     this.#relays = new NostrRelays({ urls, clock: systemClock, random: systemRandom })
@@ -54,7 +54,6 @@ export class ScriptedNode {
       payload: null,
       ...said,
     }
-    this.#sent += 1
     const nowS = createdAtS ?? Math.floor(systemClock.nowMs() / 1000)
     const event = wrapForTrader({
       ...nodeKey,
@@ -89,8 +88,10 @@ export class ScriptedNode {
     return asked
   }
 
-  close(): Promise<void> {
-    return this.#relays.close()
+  /** Ends it. Rejects with what went wrong while it answered. */
+  async close(): Promise<void> {
+    await this.#relays.close()
+    if (this.#errors.length > 0) throw new AggregateError(this.#errors, 'the node could not answer')
   }
 
   #receive(event: NostrEvent): void {
@@ -101,7 +102,10 @@ export class ScriptedNode {
     this.asked.push(asked)
     for (const said of this.answer(asked)) {
       const { requestId, tradeIndex, id } = asked.message
-      void this.say(asked.sender, { requestId, tradeIndex, id, ...said }, { transport: asked.transport })
+      const { transport } = asked
+      this.say(asked.sender, { requestId, tradeIndex, id, ...said }, { transport }).catch((error: unknown) =>
+        this.#errors.push(error),
+      )
     }
   }
 }

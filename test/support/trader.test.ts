@@ -2,15 +2,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/adapters/system/clock.ts'
 import { EmbeddedRelay } from '../../src/sandbox/relay/embedded-relay.ts'
 import { orderEvent } from '../../src/wire/public-events.ts'
+import { MNEMONIC, ORDER } from '../client/client-world.ts'
 import { announcement, ScriptedNode } from '../client/scripted-node.ts'
 import { at, Trader, type TraderOptions } from './trader.ts'
 import { parseJson, plain, writeJson } from './trader-json.ts'
 import { judgeAnswer, judgeMessage, judgePublicEvent, STRICT_CLIENTS } from './trader-strictness.ts'
 import { wireExamples } from './wire-fixtures.ts'
 import { identityKey, nodeKey, tradeKey } from './wire-keys.ts'
-
-const MNEMONIC = 'leader monkey parrot ring guide accident before fence cannon height naive bean'
-const ORDER = '308e1272-d5f4-47e6-bd97-3504baea9c23'
 
 const toTraders = wireExamples.filter(
   ({ direction, name }) =>
