@@ -23,6 +23,8 @@ export type RunOptions = {
   readonly surroundings?: () => Promise<void>
 }
 
+export type { ProcessHost }
+
 /** A daemon that runs, and what ends it. */
 export type RunningDaemon = Daemon & {
   /** Ends it in order; settles when it has ended. Repeat: safe. */

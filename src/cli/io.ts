@@ -1,3 +1,5 @@
+import type { ProcessHost } from '../app/run.ts'
+
 /** What the commands talk through, so that a test can listen. */
 export type Io = {
   readonly out: (text: string) => void
@@ -5,6 +7,8 @@ export type Io = {
   readonly env: Readonly<Record<string, string | undefined>>
   /** a person looks at `out` */
   readonly isTerminal: boolean
+  /** whose signals end what goes on */
+  readonly host: ProcessHost
 }
 
 /** This process. A reader that goes away, like `head`, ends nothing. */
@@ -15,6 +19,7 @@ export function processIo(): Io {
     err: (text) => process.stderr.write(text),
     env: process.env,
     isTerminal: process.stdout.isTTY === true,
+    host: process,
   }
 }
 

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { createColors } from 'picocolors'
 import { EXIT } from '../../app/refusal.ts'
 import { type AuditRow, addsUp } from '../../sandbox/demo/audit.ts'
-import { type Narrator, runDemo, SCENE_COUNT } from '../../sandbox/demo/demo.ts'
+import { type DemoOptions, type Narrator, runDemo, SCENE_COUNT } from '../../sandbox/demo/demo.ts'
 import type { Cli } from '../cli.ts'
 import type { Io } from '../io.ts'
 import { sats, table } from '../table.ts'
@@ -18,14 +18,18 @@ export function addDemo(program: Command, cli: Cli): void {
     .description('watch trades from end to end, a daemon that is killed twice, and an account of every sat')
     .option('--only <numbers>', `some of the scenes 1 to ${SCENE_COUNT}, with commas between them`, sceneNumbers)
     .action(async (options: { readonly only?: readonly number[] }) => {
-      const rows = await runDemo({
-        command: [process.execPath, ...process.execArgv, ENTRY],
-        narrator: narratorOf(cli.io),
-        ...(options.only === undefined ? {} : { only: options.only }),
-      })
-      cli.io.out(accountOf(rows))
-      if (!addsUp(rows)) cli.exitCode = EXIT.failed
+      cli.exitCode = await playDemo(cli.io, { command: [process.execPath, ...process.execArgv, ENTRY], ...options })
     })
+}
+
+/** Plays and tells; {@link EXIT}.ok only when every sat adds up. */
+export async function playDemo(
+  io: Pick<Io, 'out' | 'isTerminal'>,
+  options: Omit<DemoOptions, 'narrator'>,
+): Promise<number> {
+  const rows = await runDemo({ ...options, narrator: narratorOf(io) })
+  io.out(accountOf(rows))
+  return addsUp(rows) ? EXIT.ok : EXIT.failed
 }
 
 function sceneNumbers(text: string): readonly number[] {
@@ -36,7 +40,7 @@ function sceneNumbers(text: string): readonly number[] {
 }
 
 /** One line a step; on a terminal it is there while the step goes on. */
-export function narratorOf({ out, isTerminal }: Io): Narrator {
+function narratorOf({ out, isTerminal }: Pick<Io, 'out' | 'isTerminal'>): Narrator {
   const { bold, green, red, dim } = createColors(isTerminal)
   const seconds = (ms: number): string => dim(`${(ms / 1000).toFixed(1)} s`)
   const again = isTerminal ? '\r\x1b[K' : ''
@@ -51,7 +55,7 @@ export function narratorOf({ out, isTerminal }: Io): Narrator {
 }
 
 /** The table at the end. */
-export function accountOf(rows: readonly AuditRow[]): string {
+function accountOf(rows: readonly AuditRow[]): string {
   const amount = (msat: number): string => (msat > 0 ? `+${sats(msat)}` : sats(msat))
   const verdict = addsUp(rows)
     ? 'Every sat adds up: what was agreed, what the daemon wrote down, and what the wallets have.'

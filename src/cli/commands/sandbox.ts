@@ -36,7 +36,7 @@ export function addSandbox(program: Command, cli: Cli): void {
       try {
         const config = loadConfig({ dataDir: world.nodeDir, env })
         const surroundings = () => world.close()
-        await runDaemon({ config, host: process, isTerminal: cli.io.isTerminal, onlyOne: false, surroundings })
+        await runDaemon({ config, host: cli.io.host, isTerminal: cli.io.isTerminal, onlyOne: false, surroundings })
       } catch (error) {
         await world.close()
         throw error

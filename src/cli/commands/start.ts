@@ -32,7 +32,7 @@ export function addStart(program: Command, cli: Cli): void {
     .option('--i-am-the-only-one', 'start although another daemon seems to use the same key', false)
     .action(async (options: { readonly iAmTheOnlyOne: boolean }) => {
       const config = loadConfig(cli.configSource())
-      await runDaemon({ config, host: process, isTerminal: cli.io.isTerminal, onlyOne: options.iAmTheOnlyOne })
+      await runDaemon({ config, host: cli.io.host, isTerminal: cli.io.isTerminal, onlyOne: options.iAmTheOnlyOne })
       cli.keepRunning()
     })
 }
