@@ -110,7 +110,7 @@ export async function awaitedSell(
   seller: Side,
   buyer: Side,
   offer: Partial<Offer> = {},
-): Promise<Trade & { readonly invoice: string; readonly escrow: string }> {
+): Promise<Trade & { readonly payoutSats: number; readonly invoice: string; readonly escrow: string }> {
   const trade = await takenSell(seller, buyer, offer)
   const invoice = invoiceOf(buyer, trade.payoutSats)
   const given = await say(buyer, 'add-invoice', trade.id, invoicePayload(invoice))
@@ -154,6 +154,3 @@ export async function completes({ id, seller, buyer }: Trade, deadlineMs = 15_00
   await buyer.trader.expect('purchase-completed', { id }, deadlineMs)
   await buyer.trader.expect('rate', { id })
 }
-
-/** Takes a buy order and gives the request, whose answer depends on Lightning. */
-export const takesBuy = (seller: Side, id: string): Promise<Sent> => say(seller, 'take-buy', id)
