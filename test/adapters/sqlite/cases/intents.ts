@@ -322,6 +322,26 @@ describe('payments', () => {
     d.claim('hold_create:H7')
     miss(d.abandon('hold_create:H7', { now: 10 ** 6, skew: 0, quiesce: 0 }))
   })
+
+  test('a payment that may have left and whose invoice grew too old is looked up; any other is not', () => {
+    const d = new World()
+    d.obligation('O')
+    const p = d.planned('O', 'H', { expires: 1000 })
+    const look = (now: number, v = d.op(p).version) => d.s.op_look_first({ id: p, v, now, min_left: 60 })
+    miss(look(940)) // never sent: it is withdrawn
+    hit(d.claim(p))
+    miss(look(940)) // under way
+    hit(d.again(p))
+    miss(look(939)) // young enough to be sent again
+    miss(look(940, d.op(p).version - 1))
+    hit(look(940))
+    expect(d.op(p)).toMatchObject({ state: 'unknown', unacked: 1 })
+    miss(look(940))
+    d.hold('H9', 0, { order: 'h9' })
+    d.planHold('hold_create', 'H9')
+    d.sql("UPDATE ln_op SET unacked = 1, request_expires_at = 1 WHERE id = 'hold_create:H9'")
+    miss(d.s.op_look_first({ id: 'hold_create:H9', v: d.op('hold_create:H9').version, now: 940, min_left: 60 }))
+  })
 })
 
 describe('the Lightning node', () => {
