@@ -25,10 +25,7 @@ export type RecoveredHold = {
 export type RecoverAct = { readonly kind: 'settle' | 'cancel'; readonly hash: string }
 
 /** The pending holds of this seed at LND, the most urgent first. Changes nothing. */
-export async function pendingHolds(
-  conn: LightningConnection,
-  seed: MoneySeed,
-): Promise<Lookup<readonly RecoveredHold[]>> {
+async function pendingHolds(conn: LightningConnection, seed: MoneySeed): Promise<Lookup<readonly RecoveredHold[]>> {
   const pending = await conn.listHolds({ pendingOnly: true, createdSinceS: 0 })
   if (!pending.ok) return pending
   const marker = seed.marker()

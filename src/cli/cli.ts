@@ -1,6 +1,6 @@
 /** The `fianza` command: parses, calls, prints, and turns what happened into an exit code. */
 import { Command, CommanderError } from 'commander'
-import { type ConfigSource, dataDirOf } from '../app/config/load.ts'
+import { dataDirOf } from '../app/config/load.ts'
 import { EXIT, Refusal } from '../app/refusal.ts'
 import { VERSION } from '../app/version.ts'
 import { addDemo } from './commands/demo.ts'
@@ -11,17 +11,8 @@ import { addSandbox } from './commands/sandbox.ts'
 import { addStart } from './commands/start.ts'
 import { addStatus } from './commands/status.ts'
 import { addWallet } from './commands/wallet.ts'
+import type { Cli } from './context.ts'
 import type { Io } from './io.ts'
-
-/** What commands share. */
-export type Cli = {
-  readonly io: Io
-  readonly dataDir: () => string
-  readonly configSource: () => ConfigSource
-  /** The command has started something that goes on: the exit code is that of its end. */
-  readonly keepRunning: () => void
-  exitCode: number
-}
 
 const HELP = `
 Exit codes:

@@ -4,7 +4,7 @@ import { createColors } from 'picocolors'
 import { EXIT } from '../../app/refusal.ts'
 import { type AuditRow, addsUp } from '../../sandbox/demo/audit.ts'
 import { type DemoOptions, type Narrator, runDemo, SCENE_COUNT } from '../../sandbox/demo/demo.ts'
-import type { Cli } from '../cli.ts'
+import type { Cli } from '../context.ts'
 import type { Io } from '../io.ts'
 import { sats, table } from '../table.ts'
 

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { type OrderMoney, type Records, readRecords } from '../../app/records.ts'
 import { EXIT, Refusal } from '../../app/refusal.ts'
-import type { Cli } from '../cli.ts'
+import type { Cli } from '../context.ts'
 import { json } from '../io.ts'
 import { sats, table, time } from '../table.ts'
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { loadConfig } from '../../app/config/load.ts'
 import { type RecoverAct, type RecoveredHold, recoverFromLnd } from '../../app/recover.ts'
 import { EXIT, Refusal } from '../../app/refusal.ts'
-import type { Cli } from '../cli.ts'
+import type { Cli } from '../context.ts'
 import { json } from '../io.ts'
 import { sats, table, time } from '../table.ts'
 

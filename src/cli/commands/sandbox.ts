@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { loadConfig } from '../../app/config/load.ts'
 import { runDaemon } from '../../app/run.ts'
 import { startWorld, type World } from '../../sandbox/world.ts'
-import type { Cli } from '../cli.ts'
+import type { Cli } from '../context.ts'
 import { sats } from '../table.ts'
 
 const DEFAULT_RELAY_PORT = 7447

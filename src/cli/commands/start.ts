@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { loadConfig } from '../../app/config/load.ts'
 import { initialise } from '../../app/init.ts'
 import { runDaemon } from '../../app/run.ts'
-import type { Cli } from '../cli.ts'
+import type { Cli } from '../context.ts'
 
 /** `fianza init`, `fianza start` */
 export function addStart(program: Command, cli: Cli): void {

@@ -4,7 +4,7 @@ import { hasDatabase } from '../../app/data-dir.ts'
 import { readRecords } from '../../app/records.ts'
 import { EXIT } from '../../app/refusal.ts'
 import { reviewItems } from '../../app/review.ts'
-import type { Cli } from '../cli.ts'
+import type { Cli } from '../context.ts'
 import { json } from '../io.ts'
 import { outline } from '../table.ts'
 

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { EXIT, Refusal } from '../../app/refusal.ts'
 import { askWallets, type WalletAnswer, type WalletRequest } from '../../sandbox/wallet-service.ts'
-import type { Cli } from '../cli.ts'
+import type { Cli } from '../context.ts'
 import { json } from '../io.ts'
 import { sats, table } from '../table.ts'
 import { DEFAULT_WALLET_PORT } from './sandbox.ts'
