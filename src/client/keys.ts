@@ -8,6 +8,8 @@ import { hostRandom, type Random } from './host.ts'
 const ACCOUNT_PATH = "m/44'/1237'/38383'/0"
 const IDENTITY_INDEX = 0
 const FIRST_TRADE_INDEX = 1
+/** Indexes from here on are hardened ones (BIP-32). */
+const TRADE_INDEX_LIMIT = 2 ** 31
 const MNEMONIC_ENTROPY_BYTES = 16
 
 /**
@@ -22,6 +24,10 @@ export type KeyPair = {
   /** x-only, hex */
   readonly pubkey: string
 }
+
+/** Whether a trade key can have this index. */
+export const isTradeIndex = (index: number): boolean =>
+  Number.isSafeInteger(index) && index >= FIRST_TRADE_INDEX && index < TRADE_INDEX_LIMIT
 
 /** Twelve new words. */
 export const randomMnemonic = (random: Random = hostRandom): string =>
@@ -51,9 +57,9 @@ export class TraderKeys {
     return this.#nextIndex
   }
 
-  /** The key of the trade with this index, used or not. Throws below 1. */
+  /** The key of the trade with this index, used or not. Throws when there is none. */
   trade(index: number): KeyPair {
-    if (!Number.isSafeInteger(index) || index < FIRST_TRADE_INDEX) throw new RangeError(`not a trade index: ${index}`)
+    if (!isTradeIndex(index)) throw new RangeError(`not a trade index: ${index}`)
     return this.#derive(index)
   }
 

@@ -3,7 +3,7 @@ import type { Action, RestoredDispute, RestoredOrder, SmallOrder, Transport } fr
 import { type Curves, portableCurves } from '../wire/curves.ts'
 import { type ClientLog, Correspondence } from './correspondence.ts'
 import { type Clock, hostClock, hostRandom, type Random } from './host.ts'
-import { type KeyPair, type Privacy, TraderKeys } from './keys.ts'
+import { isTradeIndex, type KeyPair, type Privacy, TraderKeys } from './keys.ts'
 import type { Received } from './mailbox.ts'
 import { OrderBook } from './order-book.ts'
 import { type Draft, drafts, type Offer, type TraderRequest } from './requests.ts'
@@ -126,85 +126,85 @@ export class TraderClient {
   }
 
   /** Puts an order into the book, under a fresh trade key. Answer: `new-order`, or `pay-bond-invoice`. */
-  newOrder(offer: Offer, options: CallOptions = {}): Promise<Received> {
-    return this.#ask(drafts.newOrder(offer), this.#tradeKey(options), options)
+  async newOrder(offer: Offer, options: CallOptions = {}): Promise<Received> {
+    return await this.#ask(drafts.newOrder(offer), this.#tradeKey(options), options)
   }
 
   /**
    * Buys from a seller, under a fresh trade key. `fiatAmount` chooses within a range; `invoice` is a bolt11 or Lightning
    * address to be paid to. Answer: `add-invoice`, `waiting-seller-to-pay` or `pay-bond-invoice`.
    */
-  takeSell(
+  async takeSell(
     orderId: string,
     { fiatAmount, invoice, ...options }: CallOptions & { readonly fiatAmount?: number; readonly invoice?: string } = {},
   ): Promise<Received> {
-    return this.#ask(drafts.takeSell(orderId, fiatAmount, invoice), this.#tradeKey(options), options)
+    return await this.#ask(drafts.takeSell(orderId, fiatAmount, invoice), this.#tradeKey(options), options)
   }
 
   /** Sells to a buyer, under a fresh trade key. Answer: `pay-invoice` or `pay-bond-invoice`. */
-  takeBuy(
+  async takeBuy(
     orderId: string,
     { fiatAmount, ...options }: CallOptions & { readonly fiatAmount?: number } = {},
   ): Promise<Received> {
-    return this.#ask(drafts.takeBuy(orderId, fiatAmount), this.#tradeKey(options), options)
+    return await this.#ask(drafts.takeBuy(orderId, fiatAmount), this.#tradeKey(options), options)
   }
 
   /**
    * Where the buyer is paid: bolt11 or Lightning address; `amountSats` when the invoice names none. Answer:
    * `waiting-seller-to-pay`, `hold-invoice-payment-accepted` or `invoice-updated`.
    */
-  addInvoice(
+  async addInvoice(
     orderId: string,
     invoice: string,
     { amountSats, ...options }: CallOptions & { readonly amountSats?: number } = {},
   ): Promise<Received> {
-    return this.#ask(drafts.addInvoice(orderId, invoice, amountSats), this.#keyOf(orderId, options), options)
+    return await this.#ask(drafts.addInvoice(orderId, invoice, amountSats), this.#keyOf(orderId, options), options)
   }
 
   /** Where this trader's share of the other one's bond is paid. Answer: `bond-invoice-accepted`. */
-  addBondInvoice(orderId: string, invoice: string, options: CallOptions = {}): Promise<Received> {
-    return this.#ask(drafts.addBondInvoice(orderId, invoice), this.#keyOf(orderId, options), options)
+  async addBondInvoice(orderId: string, invoice: string, options: CallOptions = {}): Promise<Received> {
+    return await this.#ask(drafts.addBondInvoice(orderId, invoice), this.#keyOf(orderId, options), options)
   }
 
   /**
    * The buyer has paid the fiat. `withNext`: this maker's range order may go on, under a fresh trade key that the
    * request names. Answer: `fiat-sent-ok`.
    */
-  fiatSent(
+  async fiatSent(
     orderId: string,
     { withNext = false, ...options }: CallOptions & { readonly withNext?: boolean } = {},
   ): Promise<Received> {
     const next = withNext ? this.#freshKey() : null
-    return this.#ask(drafts.fiatSent(orderId, next), this.#keyOf(orderId, options), options)
+    return await this.#ask(drafts.fiatSent(orderId, next), this.#keyOf(orderId, options), options)
   }
 
   /** The seller has the fiat: the buyer gets the sats. `withNext`: as in {@link fiatSent}. Answer: `hold-invoice-payment-settled`. */
-  release(
+  async release(
     orderId: string,
     { withNext = false, ...options }: CallOptions & { readonly withNext?: boolean } = {},
   ): Promise<Received> {
     const next = withNext ? this.#freshKey() : null
-    return this.#ask(drafts.release(orderId, next), this.#keyOf(orderId, options), options)
+    return await this.#ask(drafts.release(orderId, next), this.#keyOf(orderId, options), options)
   }
 
   /** Ends an order, or agrees that it ends. Answer: `canceled`, `cooperative-cancel-initiated-by-you` or `-accepted`. */
-  cancel(orderId: string, options: CallOptions = {}): Promise<Received> {
-    return this.#ask(drafts.cancel(orderId), this.#keyOf(orderId, options), options)
+  async cancel(orderId: string, options: CallOptions = {}): Promise<Received> {
+    return await this.#ask(drafts.cancel(orderId), this.#keyOf(orderId, options), options)
   }
 
   /** Calls for a solver. Answer: `dispute-initiated-by-you` with the id of the dispute. */
-  dispute(orderId: string, options: CallOptions = {}): Promise<Received> {
-    return this.#ask(drafts.dispute(orderId), this.#keyOf(orderId, options), options)
+  async dispute(orderId: string, options: CallOptions = {}): Promise<Received> {
+    return await this.#ask(drafts.dispute(orderId), this.#keyOf(orderId, options), options)
   }
 
   /** Rates the other side, 1 to 5. Answer: `rate-received`; none when the other side trades in full privacy. */
-  rateUser(orderId: string, rating: number, options: CallOptions = {}): Promise<Received> {
-    return this.#ask(drafts.rateUser(orderId, rating), this.#keyOf(orderId, options), options)
+  async rateUser(orderId: string, rating: number, options: CallOptions = {}): Promise<Received> {
+    return await this.#ask(drafts.rateUser(orderId, rating), this.#keyOf(orderId, options), options)
   }
 
   /** Moves an own pending order to a fresh trade key. Answer, to that key: `trade-pubkey`. */
-  tradePubkey(orderId: string, options: CallOptions = {}): Promise<Received> {
-    return this.#ask(drafts.tradePubkey(orderId), this.#tradeKey(options), options)
+  async tradePubkey(orderId: string, options: CallOptions = {}): Promise<Received> {
+    return await this.#ask(drafts.tradePubkey(orderId), this.#tradeKey(options), options)
   }
 
   /** The present state of own orders. Rejects with `not_found` when the node shows none of them. */
@@ -224,7 +224,7 @@ export class TraderClient {
       message.payload?.kind === 'restore_data' ? message.payload : { orders: [], disputes: [] }
     for (const { orderId, tradeIndex } of [...orders, ...disputes]) {
       const index = Number(tradeIndex)
-      if (!Number.isSafeInteger(index) || index < 1) continue
+      if (!isTradeIndex(index)) continue
       this.#indexOfOrder.set(orderId, index)
       this.#keys.markUsed(index)
       this.#follow(this.#keys.trade(index))

@@ -29,7 +29,7 @@ describe("a trader's keys", () => {
     expect(keys.nextIndex).toBe(next)
   })
 
-  it.each([0, -1, 1.5, Number.NaN])('have no trade index %s', (index) => {
+  it.each([0, -1, 1.5, Number.NaN, 2 ** 31])('have no trade index %s', (index) => {
     expect(() => new TraderKeys(MNEMONIC).trade(index)).toThrow('not a trade index')
   })
 

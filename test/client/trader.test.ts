@@ -72,7 +72,7 @@ describe('a trader who asks', () => {
       message: 'the node cannot do take-sell: pending_order_exists',
     })
     expect(client.tradeIndexOf(ORDER)).toBeNull()
-    expect(() => client.cancel(ORDER)).toThrow(`no trade key is known for order ${ORDER}`)
+    await expect(client.cancel(ORDER)).rejects.toThrow(`no trade key is known for order ${ORDER}`)
   })
 
   it('takes no other message for the answer', async () => {

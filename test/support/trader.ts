@@ -40,6 +40,8 @@ export type TraderOptions = {
   readonly strictAs?: readonly StrictClient[]
   /** leading zero bits of every event; 0 when absent */
   readonly pow?: number
+  /** unix seconds by which requests are dated; the host's clock when absent */
+  readonly nowS?: () => number
 }
 
 export type SendOptions = {
@@ -93,7 +95,7 @@ export type Heard = {
 
 type Wait = { readonly look: () => boolean; readonly fail: (error: Error) => void }
 
-const nowS = (): number => Math.floor(Date.now() / 1000)
+const hostNowS = (): number => Math.floor(Date.now() / 1000)
 
 /** What stands at a path of keys and indexes; undefined when there is nothing. */
 export function at(value: Json, ...path: readonly (string | number)[]): Json | undefined {
@@ -178,7 +180,7 @@ export class Trader {
   /** Sends the same message again, as a new event, by either transport. */
   async resend(former: Sent, { transport = former.transport }: Pick<SendOptions, 'transport'> = {}): Promise<Sent> {
     const again = { ...former, transport }
-    const sent = { ...again, event: await this.#wrap(again, undefined), after: this.#heard.length }
+    const sent = { ...again, event: await this.#wrap(again), after: this.#heard.length }
     await this.#publishAccepted(sent.event)
     return sent
   }
@@ -292,10 +294,10 @@ export class Trader {
     this.#check()
   }
 
-  #wrap({ json, key, transport }: Pick<Sent, 'json' | 'key' | 'transport'>, createdAtS = nowS()): Promise<NostrEvent> {
-    const { nodePubkey, pow = 0, privacy = 'reputation' } = this.#options
+  #wrap({ json, key, transport }: Pick<Sent, 'json' | 'key' | 'transport'>, createdAtS?: number): Promise<NostrEvent> {
+    const { nodePubkey, nowS = hostNowS, pow = 0, privacy = 'reputation' } = this.#options
     const identity = privacy === 'full' || key.index === 0 ? null : this.key(0)
-    return wrap({ json, transport, key, identity, nodePubkey, createdAtS, pow })
+    return wrap({ json, transport, key, identity, nodePubkey, createdAtS: createdAtS ?? nowS(), pow })
   }
 
   async #publishAccepted(event: NostrEvent): Promise<void> {
