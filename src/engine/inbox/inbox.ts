@@ -4,7 +4,8 @@
  */
 import type { InboxVerdict } from '../../adapters/sqlite/schema.ts'
 import { assert } from '../../core/assert.ts'
-import type { Action, CantDoReason, InboundMessage, NostrEvent, Transport } from '../../core/protocol.ts'
+import type { Status } from '../../core/order/order.ts'
+import type { Action, CantDoReason, InboundMessage, Message, NostrEvent, Transport } from '../../core/protocol.ts'
 import { err, type Result } from '../../core/result.ts'
 import { leadingZeroBits, verifyEvent } from '../../wire/event.ts'
 import { checkPayload, parseMessage } from '../../wire/message.ts'
@@ -18,6 +19,7 @@ import { sha256Hex } from '../seed.ts'
 import { freshness, SKEW_S } from './freshness.ts'
 import { Lanes } from './lanes.ts'
 import { Limits } from './limits.ts'
+import { isLasting } from './repeats.ts'
 
 /** Where an event came from. */
 export type Arrival = { readonly stored: boolean; readonly receivedAtMs: number }
@@ -296,21 +298,28 @@ export class Inbox {
   #unlessRepeat(tx: Tx, request: Request): 'repeat' | null {
     if (request.requestKey === null) return null
     const known = tx.s.request_look({ key: request.requestKey, now: tx.nowS })
-    if (known === undefined || known.verdict === 'stale') return null
-    if (known.verdict === 'same' && known.answer_msg !== null && this.#limits.mayAnswer(request.inbound.sender))
-      this.#sayAgain(tx, request.inbound, known.answer_msg)
+    if (known === undefined) return null
+    if (known.answer_msg === null) return 'repeat'
+    const answer = this.#answerGiven(tx, known.answer_msg)
+    if (known.verdict === 'stale' && !isLasting(answer.message.action, answer.status)) return null
+    if (this.#limits.mayAnswer(request.inbound.sender)) this.#sayAgain(tx, request.inbound, answer)
     return 'repeat'
   }
 
-  #sayAgain(tx: Tx, inbound: InboundMessage, answer: number): void {
-    const row = tx.store.get<{ body: string; order_id: string | null }>(
-      'SELECT body, order_id FROM outbox_msg WHERE id = :answer',
-      { answer },
+  /** An answer of ours, and where its order is now. */
+  #answerGiven(tx: Tx, id: number): { readonly message: Message; readonly orderId: string; readonly status: Status } {
+    const row = tx.store.get<{ body: string; order_id: string; status: Status }>(
+      'SELECT m.body, m.order_id, o.status FROM outbox_msg m JOIN orders o ON o.id = m.order_id WHERE m.id = :id',
+      { id },
     )
     assert(row !== undefined, 'an answer that may be asked for again is kept')
     const said = parseMessage(row.body)
     assert(said.ok, 'an answer that we wrote')
-    const { action, payload, requestId, tradeIndex, id } = said.value
+    return { message: said.value, orderId: row.order_id, status: row.status }
+  }
+
+  #sayAgain(tx: Tx, inbound: InboundMessage, answer: { readonly message: Message; readonly orderId: string }): void {
+    const { action, payload, requestId, tradeIndex, id } = answer.message
     queueMessage(this.#ctx, tx, new Cause(`again:${inbound.innerId}`), {
       to: inbound.sender,
       action,
@@ -320,7 +329,7 @@ export class Inbox {
       id,
       asks: false,
       lane: 0,
-      orderId: row.order_id,
+      orderId: answer.orderId,
       obligationId: null,
     })
   }
