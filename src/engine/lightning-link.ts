@@ -2,12 +2,13 @@
  * The connection to the Lightning node: opened again for ever, proved to be the node we know before anything is claimed
  * on it, compared with our rows, then served from (money-path.md 3.7; DEC-36).
  */
-import type { LnNodeRow } from '../adapters/sqlite/schema.ts'
+import type { HoldRow, LnNodeRow } from '../adapters/sqlite/schema.ts'
 import { assert } from '../core/assert.ts'
 import type { HoldFact, Lightning, LightningConnection, Lookup, NodeInfo, Watch } from '../ports/lightning.ts'
 import type { Ctx, LightningState } from './context.ts'
 import { nowS } from './context.ts'
-import { halt, observeHold } from './journal/hold-facts.ts'
+import { canceledFact, halt, observeHold } from './journal/hold-facts.ts'
+import { CLOCK_SKEW_S } from './journal/obligations.ts'
 import { foreignHold, foreignPayment, meetNode } from './recovery/foreign.ts'
 import { checkSentinels } from './recovery/sentinels.ts'
 
@@ -259,17 +260,24 @@ export class LightningLink implements LightningState {
 
   /** Our open holds that fell out of LND's list: each is asked for by itself. */
   async #lookUpMissing(conn: LightningConnection, node: string, listed: ReadonlySet<string>): Promise<void> {
-    const rows = this.#c.store.all<{ hash: string }>(
-      'SELECT hash FROM hold WHERE final IS NULL AND request IS NOT NULL AND node_pubkey = :node',
+    const rows = this.#c.store.all<HoldRow>(
+      'SELECT * FROM hold WHERE final IS NULL AND request IS NOT NULL AND node_pubkey = :node',
       { node },
     )
-    for (const { hash } of rows) {
-      if (listed.has(hash)) continue
-      const seen: Lookup<HoldFact | 'not-found'> = await conn.lookupHold(hash)
-      if (!seen.ok || seen.value === 'not-found') continue
-      const fact = seen.value
+    for (const hold of rows) {
+      if (listed.has(hold.hash)) continue
+      const seen: Lookup<HoldFact | 'not-found'> = await conn.lookupHold(hold.hash)
+      if (!seen.ok) continue
+      const fact = seen.value === 'not-found' ? this.#expiredFact(hold) : seen.value
+      if (fact === null) continue
       await this.#c.door.submit({ name: `observe:${fact.state}`, run: (tx) => observeHold(this.#c, tx, fact) })
     }
+  }
+
+  /** What LND threw away after it had expired unpaid is gone (W23); what else it does not know says nothing here. */
+  #expiredFact(hold: HoldRow): HoldFact | null {
+    const isOver = hold.expires_at !== null && hold.expires_at + CLOCK_SKEW_S < nowS(this.#c)
+    return isOver && hold.rank < 2 && hold.decision === 'none' ? canceledFact(hold) : null
   }
 
   async #sweepForEver(conn: LightningConnection): Promise<void> {

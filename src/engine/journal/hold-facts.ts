@@ -3,7 +3,7 @@
  * records a confirmed fact never depends on a condition that can fail (R-22): what does not fit goes to review.
  */
 import type { HoldRow, LnOpRow } from '../../adapters/sqlite/schema.ts'
-import { type Msat, subMsat } from '../../core/money.ts'
+import { type Msat, subMsat, ZERO_MSAT } from '../../core/money.ts'
 import type { Decision } from '../../core/order/decision.ts'
 import { decideEscrowGone, decideOverpaid, decideRefunded } from '../../core/order/ending.ts'
 import type { Order } from '../../core/order/order.ts'
@@ -248,17 +248,29 @@ function settleImpossible(ctx: Ctx, tx: Tx, hold: HoldRow, order: Order): void {
   decided(ctx, tx, order, decideSettleRefused(order), { cause: new Cause(`settle-refused:${hold.hash}`), origin: null })
 }
 
+/** A hold that LND ended or threw away, as the fact that it would have told. */
+export function canceledFact(hold: HoldRow): HoldFact {
+  return {
+    hash: hold.hash,
+    state: 'canceled',
+    request: hold.request ?? '',
+    amountMsat: hold.amount_msat,
+    receivedMsat: hold.held_msat ?? ZERO_MSAT,
+    cltvDelta: hold.cltv_delta,
+    memo: hold.memo,
+    expiresAt: hold.expires_at ?? 0,
+    minHtlcHeight: null,
+    settleIndex: null,
+  }
+}
+
 /**
- * LND does not know a hold that we are cancelling. Its create never arrived, or LND threw the cancelled invoice away:
- * the cancel is done. Otherwise somebody else's node answers us: halt (money-path.md 1.4, 3.7).
+ * LND does not know a hold that we are cancelling, and it is the node that we know: its create never arrived, or LND threw
+ * the cancelled invoice away. The cancel is done (money-path.md 1.4).
  */
 export function cancelNotFound(ctx: Ctx, tx: Tx, op: LnOpRow): void {
   const hold = holdRow(tx.store, op.hash)
   if (hold === undefined) return
-  if (hold.rank >= 2 && hold.final === null) {
-    halt(ctx, tx, op.node_pubkey, `conflict:${op.hash}`, `LND does not know hold ${op.hash}, which it held sats for`)
-    return
-  }
   tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1, notFound: true }) })
   tx.s.hold_final({ hash: op.hash, final: 'canceled', msat: null, settle_index: null, now: tx.nowS })
   const order = loadOrder(tx.store, hold.order_id)

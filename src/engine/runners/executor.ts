@@ -2,9 +2,9 @@
  * Performs intents: claims them on disk, calls Lightning, and hands the outcome in as a fact (money-path.md 3.5). Only a
  * lookup leaves `unknown`; nothing is compensated before our row and LND were read again.
  */
-import type { HoldRow, LnOpRow } from '../../adapters/sqlite/schema.ts'
+import type { LnOpRow } from '../../adapters/sqlite/schema.ts'
 import { assert } from '../../core/assert.ts'
-import { type Msat, msat, ZERO_MSAT } from '../../core/money.ts'
+import { msat } from '../../core/money.ts'
 import { lookBackoffS } from '../../core/obligation.ts'
 import { decideAnswerLate } from '../../core/order/take.ts'
 import type { CallTrouble, PaymentFact, PayOutcome } from '../../ports/lightning.ts'
@@ -13,11 +13,12 @@ import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { MIN_LIFE_TO_DISPATCH_S } from '../invoices.ts'
-import { cancelNotFound, createNotSent, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
+import { canceledFact, cancelNotFound, createNotSent, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
 import { CLOCK_SKEW_S, expireUnsent, type PayParams, paymentFailed } from '../journal/obligations.ts'
 import { paymentSucceeded } from '../journal/payment-facts.ts'
 import type { LightningLink, Verified } from '../lightning-link.ts'
 import { Loop } from '../loop.ts'
+import { checkSentinels, type Verification } from '../recovery/sentinels.ts'
 import { holdRow, loadOrder } from '../rows.ts'
 import { alert, Cause } from '../say.ts'
 
@@ -26,6 +27,8 @@ const PAY_LEASE_S = 120
 /** Pause after a claim that was not allowed: the create of a cancel still rests, a cap is reached, a connection went. */
 const CLAIM_AGAIN_S = 2
 const BLOCKED_RETRY_S = 300
+/** Pause before a hold that LND did not know is asked for again. */
+const FORGOTTEN_LOOK_S = 30
 const BATCH = 256
 /** Pools (money-path.md 3.9): settles and cancels never wait behind creates. */
 const POOL = { hold_create: 256, ending: 64, lookup: 16 } as const
@@ -241,6 +244,7 @@ export class Executor {
 
   async #cancel(verified: Verified, op: LnOpRow, claim: { attempt: number }): Promise<void> {
     const out = await verified.conn.cancelHold(op.hash)
+    const node = out.class === 'not-found' ? await this.#nodeAfterLoss(verified, op) : null
     await this.#result(`cancel:${out.class}`, (tx) => {
       switch (out.class) {
         case 'A': {
@@ -250,7 +254,7 @@ export class Executor {
           return
         }
         case 'not-found':
-          cancelNotFound(this.#ctx, tx, op)
+          this.#cancelForgotten(tx, { ...op, attempt: claim.attempt }, node)
           return
         case 'T':
           // We decided cancel and LND settled: two final facts that exclude each other (R-19).
@@ -267,6 +271,35 @@ export class Executor {
           this.#trouble(tx, op, claim.attempt, out)
       }
     })
+  }
+
+  /** Whether the node that does not know a hold is the node we know; asked only where sats were held (F-023, F-024). */
+  async #nodeAfterLoss(verified: Verified, op: LnOpRow): Promise<Verification> {
+    const rank = holdRow(this.#ctx.store, op.hash)?.rank ?? 0
+    return rank < 2 ? { kind: 'held', settleIndex: 0 } : checkSentinels(this.#ctx, verified.conn, verified.node)
+  }
+
+  /** LND does not know a hold that we are cancelling: gone for good, unless somebody else's node answers us. */
+  #cancelForgotten(tx: Tx, op: LnOpRow, node: Verification | null): void {
+    switch (node?.kind) {
+      case 'held':
+        cancelNotFound(this.#ctx, tx, op)
+        return
+      case 'mismatch':
+        halt(
+          this.#ctx,
+          tx,
+          op.node_pubkey,
+          `conflict:${op.hash}`,
+          `LND does not know hold ${op.hash}, which it held sats for: ${node.why}`,
+        )
+        break
+      case 'no-answer':
+      case undefined:
+    }
+    const next = tx.nowS + FORGOTTEN_LOOK_S
+    tx.s.op_unknown({ id: op.id, attempt: op.attempt, lost_at: null, next, detail: 'not found' })
+    tx.s.op_look_later({ id: op.id, attempt: op.attempt, next })
   }
 
   async #pay(verified: Verified, op: LnOpRow): Promise<void> {
@@ -414,6 +447,8 @@ export class Executor {
       })
     } else {
       const seen = await verified.conn.lookupHold(op.hash)
+      const isForgotten = op.kind === 'hold_cancel' && seen.ok && seen.value === 'not-found'
+      const node = isForgotten ? await this.#nodeAfterLoss(verified, op) : null
       await this.#result(`look:${op.kind}`, (tx) => {
         const row = opRow(tx, op.id)
         if (row === undefined || row.attempt !== op.attempt || row.state !== 'unknown') return
@@ -421,7 +456,8 @@ export class Executor {
           later(tx)
           return
         }
-        this.#holdResolved(tx, row, seen.value, later)
+        if (isForgotten) this.#cancelForgotten(tx, row, node)
+        else this.#holdResolved(tx, row, seen.value, later)
       })
     }
     const after = this.#ctx.store.get<{ state: string }>('SELECT state FROM ln_op WHERE id = :id', { id: op.id })
@@ -471,7 +507,7 @@ export class Executor {
       return
     }
     if (op.kind === 'hold_cancel') {
-      if (seen === 'not-found') cancelNotFound(this.#ctx, tx, op)
+      if (seen === 'not-found') later(tx)
       else if (seen.state === 'open' || seen.state === 'accepted') this.#again(tx, op, tx.nowS)
       else observeHold(this.#ctx, tx, seen)
       return
@@ -543,20 +579,4 @@ function payParams(op: LnOpRow): PayParams {
     'payment parameters of version 1',
   )
   return value as PayParams
-}
-
-function canceledFact(hold: HoldRow) {
-  const received: Msat = hold.held_msat === null ? ZERO_MSAT : msat(hold.held_msat)
-  return {
-    hash: hold.hash,
-    state: 'canceled' as const,
-    request: hold.request ?? '',
-    amountMsat: msat(hold.amount_msat),
-    receivedMsat: received,
-    cltvDelta: hold.cltv_delta,
-    memo: hold.memo,
-    expiresAt: hold.expires_at ?? 0,
-    minHtlcHeight: null,
-    settleIndex: null,
-  }
 }
