@@ -4,6 +4,7 @@
  */
 import { openStore, type Store } from '../../src/adapters/sqlite/store.ts'
 import { type Msat, satsToMsat } from '../../src/core/money.ts'
+import type { EventTemplate, NostrEvent } from '../../src/core/protocol.ts'
 import { Engine, type EngineParts } from '../../src/engine/engine.ts'
 import { MoneySeed } from '../../src/engine/seed.ts'
 import { DEFAULT_LIMITS, type EngineSettings } from '../../src/engine/settings.ts'
@@ -18,6 +19,7 @@ import { createSimNetwork } from '../../src/sandbox/lightning/network.ts'
 import type { ServiceFault } from '../../src/sandbox/lnurl/pay-document.ts'
 import { type SimRelay, SimRelayNetwork } from '../../src/sandbox/relay/sim-relays.ts'
 import type { Curves } from '../../src/wire/curves.ts'
+import { signEvent } from '../../src/wire/event.ts'
 import { TestClock } from './clock.ts'
 import { seededRandom } from './random.ts'
 import { SimTrader } from './sim-trader.ts'
@@ -173,6 +175,11 @@ export class EngineWorld {
       invoiceFor: (user: string, amountMsat: Msat, descriptionHash: string) =>
         this.addressInvoice(user, amountMsat, descriptionHash),
     })
+  }
+
+  /** Signs as the node itself, as a second daemon on its key would. */
+  signAsNode(template: EventTemplate): NostrEvent {
+    return signEvent(template, this.#nodeSecretKey, this.nodePubkey, new Uint8Array(32), this.curves)
   }
 
   /** A new incarnation over what was committed. */
