@@ -277,6 +277,13 @@ async function rangeAt(from: EngineWorld, seller: SimTrader, buyer: SimTrader): 
   return { id }
 }
 
+/** The id of the offer that the remainder of an order became, as its maker hears it. */
+async function childOf(from: EngineWorld, maker: SimTrader, parent: string): Promise<string> {
+  const told = () => maker.all('new-order').find((m) => m.id !== parent && m.tradeIndex === 2n)?.id ?? null
+  await from.until(() => told() !== null, 'the remainder is offered')
+  return told() ?? ''
+}
+
 describe('DEC-21, W31 to W33: the remainder of a range', () => {
   test('is a new offer of the next key, told with its own id, the request and the next index', async () => {
     const { world, alice, bob } = await open()
@@ -319,6 +326,50 @@ describe('DEC-21, W31 to W33: the remainder of a range', () => {
       expect(world.store.get<{ n: number }>('SELECT COUNT(*) AS n FROM orders')?.n).toBe(1)
     },
   )
+
+  test('W31, W32: it starts with clean flags and a window of its own, however long and quarrelsome its parent was', async () => {
+    const { world, alice, bob } = await open()
+    const { id } = await rangeAt(world, alice, bob)
+    expect(await asks(alice, 'cancel', { id })).toBe('cooperative-cancel-initiated-by-you')
+    await world.clock.advance(20 * 3_600_000)
+    alice.nextKey()
+    alice.send('release', { id, key: 1, payload: { kind: 'next_trade', pubkey: alice.pubkey(2), index: 2 } })
+    const child = await childOf(world, alice, id)
+    const row = world.store.get<{ expires_at: number; created_at: number; cancel_initiator: string | null }>(
+      'SELECT expires_at, created_at, cancel_initiator FROM orders WHERE id = :child',
+      { child },
+    )
+    const nowS = Math.floor(world.clock.nowMs() / 1000)
+    expect(row?.cancel_initiator).toBe(null)
+    expect(row?.expires_at).toBeGreaterThan(nowS + 86_000)
+    expect(row?.created_at).toBeGreaterThan(nowS - 60)
+    const take = bob.takes('take-sell', child, { payload: { kind: 'amount', amount: 20n } })
+    expect(await reasonFor(bob, take)).toBe('add-invoice')
+  })
+
+  test('W33: it is there whenever the power went around the settlement', async () => {
+    for (const point of ['message:release', 'before:lightning.settle', 'after:lightning.settle', 'commit:observe']) {
+      const { world, alice, bob } = await open()
+      const { id } = await rangeAt(world, alice, bob)
+      let cuts = 0
+      world.cut = (passed) => {
+        if (cuts > 0 || !passed.includes(point)) return
+        cuts += 1
+        world.kill()
+      }
+      alice.nextKey()
+      alice.send('release', { id, key: 1, payload: { kind: 'next_trade', pubkey: alice.pubkey(2), index: 2 } })
+      await world.until(() => world.engine === null || bob.all('purchase-completed', id).length > 0, point)
+      expect([point, cuts]).toEqual([point, 1])
+      await world.boot()
+      const child = await childOf(world, alice, id)
+      await world.until(() => world.published(child) === 'pending', 'the remainder is on the book')
+      await bob.hears('purchase-completed', id)
+      world.network.checkConservation()
+      await world.close()
+    }
+    world = null
+  })
 
   test('a buyer who made the range names his next key with fiat-sent; a bad one is refused there and then', async () => {
     const { world, alice, bob } = await open()
