@@ -3,6 +3,7 @@ import type { AlertRow, LnNodeRow, ObligationNowRow, OrderRow } from '../adapter
 import { openStore, type Store } from '../adapters/sqlite/store.ts'
 import { systemClock } from '../adapters/system/clock.ts'
 import { msat } from '../core/money.ts'
+import { type OrderEnd, refusalToEnd, requestOrderEnd } from '../engine/commands.ts'
 import type { Clock } from '../ports/system.ts'
 import { isHex } from '../wire/hex.ts'
 import { databaseOf, hasDatabase, lockDataDir } from './data-dir.ts'
@@ -39,6 +40,7 @@ export type Resolution =
   /** an invoice or payment at LND that the database does not know is explained: it halts nothing any more */
   | { readonly kind: 'map-hash'; readonly hash: string }
   | { readonly kind: 'end-obligation'; readonly id: string; readonly end: ObligationEnd }
+  | { readonly kind: 'end-order'; readonly id: string; readonly as: OrderEnd }
 
 /** Who decides, and why. */
 export type Operator = { readonly who: string; readonly note: string }
@@ -48,12 +50,13 @@ const usage = (message: string): Refusal => new Refusal(message, { exitCode: EXI
 /** Reads what `review resolve` was told. Throws {@link Refusal} with the right way to say it. */
 export function readResolution(
   name: string,
-  options: { readonly keep: boolean; readonly paidByHand: string | undefined },
+  options: { readonly keep: boolean; readonly paidByHand: string | undefined; readonly as: string | undefined },
 ): Resolution {
   const colon = name.indexOf(':')
   const [kind, id] = [name.slice(0, colon), name.slice(colon + 1)]
   const endsObligation = options.keep || options.paidByHand !== undefined
   if (endsObligation && kind !== 'obligation') throw usage('--keep and --paid-by-hand are for obligations')
+  if (options.as !== undefined && kind !== 'order') throw usage('--as is for orders')
   switch (kind) {
     case 'alert':
       return { kind: 'close-alert', key: id }
@@ -73,9 +76,11 @@ export function readResolution(
             : { kind: 'paid-by-hand', hash: hashFrom(options.paidByHand) },
       }
     case 'order':
-      throw usage(
-        'an order in review is not ended by hand: look at it with `review show`, end its obligations, close its alerts',
-      )
+      if (options.as !== 'canceled' && options.as !== 'success')
+        throw usage(
+          'say how the order ends: --as canceled when its sats went back, or --as success when the buyer has them',
+        )
+      return { kind: 'end-order', id, as: options.as }
     default:
       throw usage(`"${name}" is nothing that can be resolved; \`review list\` prints the names, hash:HASH maps a hash`)
   }
@@ -131,6 +136,8 @@ function resolve(store: Store, resolution: Resolution, nowS: number): string {
       return `${resolution.hash} halts nothing any more`
     case 'end-obligation':
       return endObligation(store, resolution.id, resolution.end, nowS)
+    case 'end-order':
+      return endOrder(store, resolution.id, resolution.as)
   }
 }
 
@@ -138,6 +145,14 @@ function resolve(store: Store, resolution: Resolution, nowS: number): string {
 function mapHash(store: Store, hash: string, nowS: number): void {
   store.s.meta_put({ key: `mapped:${hash}`, value: String(nowS) })
   store.s.alert_close({ key: `foreign-payment:${hash}`, now: nowS })
+}
+
+/** The engine ends the order at its next start: it also tells the traders and the order book. */
+function endOrder(store: Store, id: string, as: OrderEnd): string {
+  const reason = refusalToEnd(store, id, as)
+  if (reason !== null) throw new Refusal(reason, { exitCode: EXIT.failed })
+  requestOrderEnd(store, id, as)
+  return `order ${id} ends as ${as} when the daemon starts; its traders are told then`
 }
 
 function endObligation(store: Store, id: string, end: ObligationEnd, nowS: number): string {

@@ -203,7 +203,20 @@ describe('what waits for a person', () => {
       ['obligation:x:y', true, undefined, { kind: 'end-obligation', id: 'x:y', end: { kind: 'keep' } }],
       ['obligation:x', false, HASH, { kind: 'end-obligation', id: 'x', end: { kind: 'paid-by-hand', hash: HASH } }],
     ])('%s', ([name, keep, paidByHand, resolution]) => {
-      expect(readResolution(name, { keep, paidByHand })).toEqual(resolution)
+      expect(readResolution(name, { keep, paidByHand, as: undefined })).toEqual(resolution)
+    })
+
+    it('an order names its end', () => {
+      const asked = { keep: false, paidByHand: undefined }
+      expect(readResolution('order:x', { ...asked, as: 'canceled' })).toEqual({
+        kind: 'end-order',
+        id: 'x',
+        as: 'canceled',
+      })
+      expect(refusal(() => readResolution('order:x', { ...asked, as: 'lost' })).message).toMatch(
+        /say how the order ends/,
+      )
+      expect(refusal(() => readResolution('alert:x', { ...asked, as: 'success' })).message).toMatch(/is for orders/)
     })
 
     it.for<readonly [string, boolean, string | undefined, RegExp]>([
@@ -212,10 +225,10 @@ describe('what waits for a person', () => {
       ['obligation:x', false, 'abc', /not a payment hash/],
       ['alert:x', true, undefined, /for obligations/],
       ['hash:abc', false, undefined, /not a payment hash/],
-      ['order:x', false, undefined, /not ended by hand/],
+      ['order:x', false, undefined, /say how the order ends/],
       ['x', false, undefined, /nothing that can be resolved/],
     ])('%s, keep %s, paid by hand %s: refused', ([name, keep, paidByHand, message]) => {
-      const said = refusal(() => readResolution(name, { keep, paidByHand }))
+      const said = refusal(() => readResolution(name, { keep, paidByHand, as: undefined }))
       expect(said.message).toMatch(message)
       expect(said.exitCode).toBe(EXIT.usage)
     })

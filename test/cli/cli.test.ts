@@ -135,7 +135,7 @@ describe('the fianza command', () => {
       ['an unknown option', ['status', '--jsn']],
       ['a missing argument', ['review', 'show']],
       ['a missing note', ['review', 'resolve', 'alert:x']],
-      ['an order that nobody resolves by hand', ['review', 'resolve', 'order:x', '--note', 'n']],
+      ['an order without its end', ['review', 'resolve', 'order:x', '--note', 'n']],
       ['a number that is none', ['ledger', '--last', 'many']],
       ['a scene that does not exist', ['demo', '--only', '9']],
       ['a port that is none', ['sandbox', '--port', '70000']],

@@ -16,11 +16,15 @@ What NAME may be:
   obligation:ID    end it, with one of
                      --keep                  nobody is owed it any more; the sats stay with the node
                      --paid-by-hand HASH     it was paid from the same Lightning node with this payment
+  order:ID         end an order in review, with one of
+                     --as canceled           its sats went back to the seller, or were never taken
+                     --as success            the buyer has them
 The daemon must not be running. Everything is written to the log of operations, with your name and --note.`
 
 type ResolveOptions = {
   readonly keep: boolean
   readonly paidByHand?: string
+  readonly as?: string
   readonly note: string
   readonly who?: string
 }
@@ -72,11 +76,12 @@ export function addReview(program: Command, cli: Cli): void {
     .description('decide about one of them')
     .option('--keep', 'an obligation that nobody is owed any more', false)
     .option('--paid-by-hand <hash>', 'an obligation that was paid from the same Lightning node')
+    .option('--as <end>', 'how an order in review ends: canceled or success')
     .requiredOption('--note <text>', 'why, for the log of operations')
     .option('--who <name>', 'who decides; by default the user of this shell')
     .addHelpText('after', RESOLVE_HELP)
     .action((name: string, options: ResolveOptions) => {
-      const resolution = readResolution(name, { keep: options.keep, paidByHand: options.paidByHand })
+      const resolution = readResolution(name, { keep: options.keep, paidByHand: options.paidByHand, as: options.as })
       const who = options.who ?? `${userInfo().username}@${hostname()}`
       cli.io.out(`${resolveByHand(cli.dataDir(), resolution, { who, note: options.note })}\n`)
     })

@@ -234,3 +234,27 @@ export function decideHeightMargin(order: Order): Decision {
     say(order.take.taker.pubkey, 'canceled'),
   )
 }
+
+/**
+ * A person looked at an order in review and ends it. The caller has checked that it is true: `success` only when the buyer
+ * was paid, `canceled` only when nothing was settled (DEC-39).
+ */
+export function decideOperatorEnds(order: Order, as: 'canceled' | 'success'): Decision {
+  if (order.phase !== 'review') return { kind: 'ignored', why: 'not in review' }
+  const { take } = order
+  if (as === 'success') {
+    if (take === null) return { kind: 'ignored', why: 'nobody took it' }
+    const buyer = partyOf({ ...order, take }, 'buyer').pubkey
+    return moved(
+      { status: 'success', phase: 'steady', duty: 'clear' },
+      say(buyer, 'purchase-completed'),
+      say(buyer, 'rate'),
+    )
+  }
+  return moved(
+    { status: 'canceled', phase: 'steady', duty: 'clear' },
+    { kind: 'cancel-escrow', why: 'order-ended' },
+    say(order.maker.pubkey, 'canceled'),
+    ...(take === null ? [] : [say(take.taker.pubkey, 'canceled')]),
+  )
+}

@@ -29,6 +29,7 @@ export const ORDER_EVENTS = [
   'window-over',
   'duty-over',
   'height-margin',
+  'operator-ends',
 ] as const
 export type OrderEvent = (typeof ORDER_EVENTS)[number]
 
@@ -42,6 +43,11 @@ type Rule = {
 }
 
 const ENDED_BY_CANCEL: readonly Status[] = ['canceled', 'cooperatively-canceled', 'canceled-by-admin']
+
+/** A person ends what is in review: given back, or paid. */
+const REVIEWED: Rule['from'] = Object.fromEntries(
+  STORED_STATUSES.map((status) => [`${status}/review`, ['canceled/steady', 'success/steady'] as const]),
+)
 
 /** The table. Adding a standing or an event without a rule does not compile. */
 export const RULES: Readonly<Record<OrderEvent, Rule>> = {
@@ -171,6 +177,7 @@ export const RULES: Readonly<Record<OrderEvent, Rule>> = {
     otherPhase: 'ignored',
     otherStatus: 'ignored',
   },
+  'operator-ends': { from: REVIEWED, otherPhase: 'ignored', otherStatus: 'ignored' },
 }
 
 /** What the table says about an event in a standing. */
