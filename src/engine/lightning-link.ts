@@ -2,13 +2,14 @@
  * The connection to the Lightning node: opened again for ever, proved to be the node we know before anything is claimed
  * on it, compared with our rows, then served from (money-path.md 3.7; DEC-36).
  */
-import type { HoldRow, LnNodeRow } from '../adapters/sqlite/schema.ts'
+import type { HoldRow, LnNodeRow, LnOpRow } from '../adapters/sqlite/schema.ts'
 import { assert } from '../core/assert.ts'
 import type { HoldFact, Lightning, LightningConnection, Lookup, NodeInfo, Watch } from '../ports/lightning.ts'
 import type { Ctx, LightningState } from './context.ts'
 import { nowS } from './context.ts'
 import { canceledFact, halt, observeHold } from './journal/hold-facts.ts'
 import { CLOCK_SKEW_S } from './journal/obligations.ts'
+import { paymentSucceeded } from './journal/payment-facts.ts'
 import { foreignHold, foreignPayment, meetNode } from './recovery/foreign.ts'
 import { checkSentinels } from './recovery/sentinels.ts'
 
@@ -23,6 +24,8 @@ const HEIGHT_STALE_MS = 90 * 60_000
 const BLOCK_MS = 10 * 60_000
 const WATCH_MAX = 200
 const DAY_S = 86_400
+/** How long a payment is watched that was given up while a request of it was unread; invoices seldom live longer. */
+const ABANDONED_WATCH_S = 7 * DAY_S
 
 export class LightningLink implements LightningState {
   readonly #lightning: Lightning
@@ -274,6 +277,24 @@ export class LightningLink implements LightningState {
     }
   }
 
+  /** Payments that were given up although an unread request could start them: a late success is never missed (I-08). */
+  async #lookUpAbandoned({ conn, node }: Pick<Verified, 'conn' | 'node'>): Promise<void> {
+    const rows = this.#c.store.all<LnOpRow>(
+      `SELECT p.* FROM ln_op p WHERE p.kind = 'pay' AND p.state = 'refused' AND p.unacked > 0 AND p.node_pubkey = :node
+          AND p.created_at > :since AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.cause = 'paid:' || p.id)`,
+      { node, since: nowS(this.#c) - ABANDONED_WATCH_S },
+    )
+    for (const op of rows) {
+      const seen = await conn.lookupPayment(op.hash)
+      if (!seen.ok || seen.value === 'not-found' || seen.value.state !== 'succeeded') continue
+      const { preimage, feeMsat } = seen.value
+      await this.#c.door.submit({
+        name: 'late-success',
+        run: (tx) => paymentSucceeded(this.#c, tx, op.id, preimage, feeMsat),
+      })
+    }
+  }
+
   /** What LND threw away after it had expired unpaid is gone (W23); what else it does not know says nothing here. */
   #expiredFact(hold: HoldRow): HoldFact | null {
     const isOver = hold.expires_at !== null && hold.expires_at + CLOCK_SKEW_S < nowS(this.#c)
@@ -303,6 +324,7 @@ export class LightningLink implements LightningState {
       if (!pending.ok) return
       await this.#observeAll(pending.value, verified.node)
       await this.#lookUpMissing(verified.conn, verified.node, new Set(pending.value.map((fact) => fact.hash)))
+      await this.#lookUpAbandoned(verified)
       await this.#c.door.submit({
         name: 'lightning-alive',
         run: (tx) => tx.s.node_alive({ node: verified.node, now: tx.nowS }),

@@ -17,8 +17,8 @@ import type { Tx } from '../door.ts'
 import { createChild } from '../range.ts'
 import { takerReputation } from '../reputation.ts'
 import { holdRow, loadOrder } from '../rows.ts'
-import { alert, Cause, originFrom } from '../say.ts'
-import { ensureCancel, holdParams, originOfOp, settleWhy } from './escrow-intents.ts'
+import { alert, Cause, type Origin, originFrom } from '../say.ts'
+import { ensureCancel, holdParams, originOfOp, planEscrow, settleWhy } from './escrow-intents.ts'
 import { fundFromHold } from './obligations.ts'
 
 /** Over 1 % and over 100 sats too much is sent back (DEC-26). */
@@ -69,6 +69,11 @@ export function holdCreated(ctx: Ctx, tx: Tx, op: LnOpRow, fact: HoldFact): void
     return
   }
   tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1, request: fact.request }) })
+  const origin = originFrom(holdParams(op.params).origin)
+  if (fact.state === 'canceled' && hold.decision === 'none') {
+    replaceDead(ctx, tx, hold, origin)
+    return
+  }
   const adopted = tx.s.hold_adopt({ hash: op.hash, request: fact.request, expires_at: fact.expiresAt })
   if (adopted === undefined) return
   if (adopted.decision !== 'none') {
@@ -77,7 +82,6 @@ export function holdCreated(ctx: Ctx, tx: Tx, op: LnOpRow, fact: HoldFact): void
   }
   const order = loadOrder(tx.store, adopted.order_id)
   if (order === null) return
-  const origin = originFrom(holdParams(op.params).origin)
   const side =
     origin !== null && 'take' in order && order.take !== null
       ? sideOf({ ...order, take: order.take }, origin.sender)
@@ -85,6 +89,14 @@ export function holdCreated(ctx: Ctx, tx: Tx, op: LnOpRow, fact: HoldFact): void
   const decision = decideAdopted(order, fact.request, takerReputation(tx, order), side ?? 'seller')
   decided(ctx, tx, order, decision, { cause: new Cause(`${op.id}/done`), origin })
   observeHold(ctx, tx, fact)
+}
+
+/** An invoice that ended at LND before anybody was given it: another one takes its place. */
+function replaceDead(ctx: Ctx, tx: Tx, hold: HoldRow, origin: Origin | null): void {
+  tx.s.hold_final({ hash: hold.hash, final: 'canceled', msat: null, settle_index: null, now: tx.nowS })
+  const order = loadOrder(tx.store, hold.order_id)
+  if (order === null || !('take' in order) || (order.phase !== 'opening' && order.status !== 'waiting-payment')) return
+  planEscrow(ctx, tx, order, { amountMsat: hold.amount_msat, answers: order.status === 'pending', origin })
 }
 
 /** Any fact about a hold of ours, from a lookup, a list or a stream. Repeat: safe, rank only rises. */
@@ -217,20 +229,21 @@ function observeCanceled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void 
   }
   if (everHeld)
     alert(ctx, tx, `escrow-lost:${order.id}`, 3, `LND cancelled the paid escrow of order ${order.id} by itself`)
-  decided(ctx, tx, order, decideEscrowGone(order, { everHeld, reissues: hold.epoch - firstEpochOfTake(tx, order) }), {
+  decided(ctx, tx, order, decideEscrowGone(order, { everHeld, reissues: endedBefore(tx, order, hold.hash) }), {
     cause: new Cause(`gone:${hold.hash}`),
     origin: null,
   })
 }
 
-/** The epoch of the first escrow of the present take: one reissue is allowed per duty (DEC-09). */
-function firstEpochOfTake(tx: Tx, order: Order): number {
+/** How many other escrows of the present take LND ended by itself: one is replaced (DEC-09). */
+function endedBefore(tx: Tx, order: Order, hash: string): number {
   const since = 'take' in order && order.take !== null ? order.take.takenAtS : 0
-  const row = tx.store.get<{ epoch: number | null }>(
-    `SELECT MIN(epoch) AS epoch FROM hold WHERE order_id = :id AND purpose = 'escrow' AND created_at >= :since`,
-    { id: order.id, since },
+  const row = tx.store.get<{ n: number }>(
+    `SELECT COUNT(*) AS n FROM hold WHERE order_id = :id AND purpose = 'escrow' AND created_at >= :since
+        AND final = 'canceled' AND decision = 'none' AND request IS NOT NULL AND hash <> :hash`,
+    { id: order.id, since, hash },
   )
-  return row?.epoch ?? 1
+  return row?.n ?? 0
 }
 
 /** LND confirmed a cancel that we decided: an order that waited for its refund rests now. */
