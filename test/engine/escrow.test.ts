@@ -391,6 +391,26 @@ describe('an invoice that LND ends', () => {
     await market.checkUntouched()
   })
 
+  test('LND goes away while the invoice is made, and it expires there: the seller is given a living one, once', async () => {
+    market = await Market.open()
+    const { world, alice, bob } = market
+    const id = await market.offer()
+    bob.takes('take-sell', id)
+    await bob.hears('add-invoice', id)
+    world.network.faults.next('AddHoldInvoice', { kind: 'lose-answer', how: 'silence' })
+    bob.send('add-invoice', { id, payload: paymentRequest(market.bobsInvoice()) })
+    await world.until(() => invoices().length === 1, 'LND has made it')
+    world.network.node.stop('kill')
+    await market.passes(DUTY_MS + 120_000)
+    world.network.node.start()
+    await alice.hears('pay-invoice', id, 2)
+    await market.passes(5000)
+    expect(market.escrowInvoices(id)).toBe(1)
+    market.paysEscrow(id)
+    await bob.hears('hold-invoice-payment-accepted', id)
+    await goesThrough(id)
+  })
+
   test('W26, DEC-10: the escrow of a running trade is canceled at LND: both are told at once, the operator is alerted', async () => {
     market = await Market.open()
     const { world, alice, bob } = market
@@ -591,6 +611,19 @@ describe('more than was asked (DEC-26)', () => {
     expect(world.standing(id)).toBe('waiting-payment')
     expect(market.times(bob, 'hold-invoice-payment-accepted', id)).toBe(0)
     expect(world.alerts()).toEqual([`overpaid:${id}`])
+    market.paysEscrow(id)
+    await bob.hears('hold-invoice-payment-accepted', id)
+    await goesThrough(id)
+  })
+
+  test('DEC-09: an invoice that was asked again after too much had come may still be replaced once', async () => {
+    market = await Market.open()
+    const { world, bob } = market
+    const id = await market.taken()
+    market.paysEscrow(id, { overpayMsat: msat(ESCROW_MSAT) })
+    await world.until(() => market.escrowInvoices(id) === 2, 'she is asked again')
+    await market.cancelByHand(market.escrowHash(id))
+    await world.until(() => market.escrowInvoices(id) === 3, 'she is given another invoice')
     market.paysEscrow(id)
     await bob.hears('hold-invoice-payment-accepted', id)
     await goesThrough(id)

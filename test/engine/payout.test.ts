@@ -88,6 +88,30 @@ describe('Lightning fails while the buyer is to be paid', () => {
     await market.checkTraded(id)
   })
 
+  test('a request that LND reads after all patience pays twice: booked as a loss, and the operator is alerted', async () => {
+    market = await Market.open({ settings: { payoutAttempts: 1 } })
+    const { world, bob } = market
+    const first = market.bobsInvoice()
+    world.network.faults.next('SendPaymentV2', { kind: 'deliver-late', ms: 1_200_000 })
+    const id = await market.fiatSent(first)
+    bob.wallet.onIncoming('fail', hashOf(first))
+    market.alice.send('release', { id })
+    await bob.hears('add-invoice', id, 1, 1_100_000)
+    expect(world.network.node.payment(hashOf(first))?.state).toBe('failed')
+    bob.wallet.onIncoming('settle', hashOf(first))
+    expect(await giveInvoice(id, market.bobsInvoice())).toBe('invoice-updated')
+    await market.completed(id)
+    expect(market.gains().bob).toBe(PAYOUT_MSAT)
+    await market.passes(600_000)
+    expect(market.gains().bob).toBe(2 * PAYOUT_MSAT)
+    const op = market.payments(id).find((each) => each.hash === hashOf(first))
+    expect(world.alerts()).toEqual([`late-success:${op?.id}`])
+    expect(market.account('loss')).toBe(-PAYOUT_MSAT)
+    expect(market.gains().node + market.account('ln')).toBe(0)
+    expect(world.standing(id)).toBe('success')
+    expect(market.times(bob, 'purchase-completed', id)).toBe(1)
+  })
+
   test.each([
     ['nothing at all', { kind: 'swallow' }],
     ['an error in the middle', { kind: 'lose-answer', how: 'internal' }],
