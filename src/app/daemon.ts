@@ -19,6 +19,7 @@ import { type AppConfig, ConfigError } from './config/load.ts'
 import { canListen, serveControl } from './control-socket.ts'
 import { claimDataDir, databaseOf, hasDatabase, lockDataDir } from './data-dir.ts'
 import { loadMoneySeed, loadNodeKeys } from './keys.ts'
+import { OpenerPool, openerThreads } from './opener-pool.ts'
 import { priceSources } from './prices.ts'
 import { EXIT, Refusal } from './refusal.ts'
 import { VERSION } from './version.ts'
@@ -82,6 +83,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     authenticate: (template) => signEvent(template, node.secretKey, node.pubkey, systemRandom.bytes(32), curves),
   })
   shutdown.beforeExit('relays', () => relays.close())
+  let openers: OpenerPool | null = null
+  shutdown.beforeExit('openers', () => openers?.close())
   const engine = new Engine({
     store,
     clock,
@@ -91,6 +94,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     seed,
     nodeSecretKey: node.secretKey,
     curves,
+    opener: (key) => {
+      openers = new OpenerPool(key, openerThreads(), log)
+      return openers
+    },
     lightning: lightning.value,
     relays,
     addresses: new LnurlAddresses({ plainHosts: config.plainAddressHosts }),

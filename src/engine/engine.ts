@@ -13,10 +13,11 @@ import { bytesToHex } from '../wire/hex.ts'
 import { ConversationKeyCache } from '../wire/nip44.ts'
 import { KIND_DIRECT, KIND_GIFT_WRAP } from '../wire/transport.ts'
 import { announce, wantInfo } from './announce.ts'
-import type { Ctx, Pokes } from './context.ts'
+import type { Ctx, NodeKey, Pokes } from './context.ts'
 import { nowS } from './context.ts'
 import { type CommitHooks, Door, type Tx } from './door.ts'
 import { type Arrival, Inbox } from './inbox/inbox.ts'
+import { inlineOpener, type Opener } from './inbox/opener.ts'
 import { ourNode } from './journal/escrow-intents.ts'
 import { halt } from './journal/hold-facts.ts'
 import { LightningLink } from './lightning-link.ts'
@@ -46,6 +47,8 @@ export type EngineParts = {
   readonly seed: MoneySeed
   readonly nodeSecretKey: Uint8Array
   readonly curves: Curves
+  /** who opens events for this key; this thread when absent */
+  readonly opener?: (node: NodeKey) => Opener
   readonly lightning: Lightning
   readonly relays: Relays
   readonly addresses: Addresses
@@ -167,7 +170,7 @@ export class Engine {
   async start(): Promise<void> {
     const { ctx } = { ctx: this.#ctx }
     const recovery = await ctx.door.submit({ name: 'boot', run: (tx) => this.#boot(tx) })
-    const inbox = new Inbox(ctx, recovery)
+    const inbox = new Inbox(ctx, (this.#parts.opener ?? inlineOpener)(ctx.key), recovery)
     const catchUp = new CatchUp(ctx, inbox)
     this.#inbox = inbox
     this.#catchUp = catchUp

@@ -120,9 +120,14 @@ export class ConversationKeyCache {
 
   /** The key of our conversation with `peer`, from memory or derived. Throws when `peer` is not on the curve. */
   of(own: OwnKey, peer: string): Uint8Array {
-    const name = `${own.pubkey}:${peer}`
-    const known = this.#keys.get(name)
-    const key = known ?? conversationKey(own.curves, own.secretKey, peer)
+    const key = this.#keys.get(nameOf(own, peer)) ?? conversationKey(own.curves, own.secretKey, peer)
+    this.learn(own, peer, key)
+    return key
+  }
+
+  /** Takes in the key of our conversation with `peer` that another cache derived. */
+  learn(own: Pick<OwnKey, 'pubkey'>, peer: string, key: Uint8Array): void {
+    const name = nameOf(own, peer)
     this.#keys.delete(name)
     this.#keys.set(name, key)
     if (this.#keys.size > this.#capacity) {
@@ -131,6 +136,7 @@ export class ConversationKeyCache {
         break
       }
     }
-    return key
   }
 }
+
+const nameOf = (own: Pick<OwnKey, 'pubkey'>, peer: string): string => `${own.pubkey}:${peer}`

@@ -22,7 +22,7 @@ const KIND_RUMOR = 1
 const MAX_JITTER_S = 2 * 24 * 3600
 
 /** Where a message was refused; all of these are silent towards the sender (wire.md 5.0). */
-export type OpenStage = 'kind' | 'decrypt' | 'unwrap' | 'parse' | 'signature'
+export type OpenStage = 'event' | 'kind' | 'decrypt' | 'unwrap' | 'parse' | 'signature'
 export type OpenFailure = { readonly stage: OpenStage; readonly why: string }
 
 /** Our key pair, and the conversation keys derived from it. */
@@ -151,6 +151,14 @@ export function openInbound(event: NostrEvent, node: Recipient): Result<InboundM
     default:
       return refuse('kind', `kind ${event.kind}`)
   }
+}
+
+/**
+ * As {@link openInbound}, for any event that passed `checkEventShape`: its own id and signature are checked first, and
+ * the stage `event` says that they do not hold.
+ */
+export function openSigned(event: NostrEvent, node: Recipient): Result<InboundMessage, OpenFailure> {
+  return verifyEvent(event, node.curves) ? openInbound(event, node) : refuse('event', 'id or signature')
 }
 
 /** 32 bytes for a purpose; different labels must give unrelated bytes. */

@@ -6,10 +6,9 @@ import type { InboxVerdict } from '../../adapters/sqlite/schema.ts'
 import { assert } from '../../core/assert.ts'
 import type { Status } from '../../core/order/order.ts'
 import type { Action, CantDoReason, InboundMessage, Message, NostrEvent, Transport } from '../../core/protocol.ts'
-import { err, type Result } from '../../core/result.ts'
-import { leadingZeroBits, verifyEvent } from '../../wire/event.ts'
+import { leadingZeroBits } from '../../wire/event.ts'
 import { checkPayload, parseMessage } from '../../wire/message.ts'
-import { KIND_DIRECT, KIND_GIFT_WRAP, type OpenFailure, openInbound } from '../../wire/transport.ts'
+import { KIND_DIRECT, KIND_GIFT_WRAP } from '../../wire/transport.ts'
 import { type ActionHandler, drop, type Outcome, type Request, refuse } from '../actions/action.ts'
 import { handlerOf } from '../actions/index.ts'
 import type { Ctx } from '../context.ts'
@@ -19,6 +18,7 @@ import { sha256Hex } from '../seed.ts'
 import { freshness, SKEW_S } from './freshness.ts'
 import { Lanes } from './lanes.ts'
 import { Limits } from './limits.ts'
+import type { Opener } from './opener.ts'
 import { isLasting } from './repeats.ts'
 
 /** Where an event came from. */
@@ -69,6 +69,8 @@ export class Inbox {
   readonly #lanes: Lanes
   readonly #seen = new Seen()
   readonly #inHand = new Set<string>()
+  readonly #opener: Opener
+  #opening = 0
   readonly #quarantine: ReadonlySet<string>
   readonly #guarded: boolean
   /** missed messages are handled one after the other: if one of them kills the daemon, no other is in hand */
@@ -81,9 +83,11 @@ export class Inbox {
    */
   constructor(
     ctx: Ctx,
+    opener: Opener,
     recovery: { readonly guarded: boolean; readonly quarantine: ReadonlySet<string>; readonly suspects: boolean },
   ) {
     this.#ctx = ctx
+    this.#opener = opener
     this.#limits = new Limits(ctx.clock, ctx.settings.limits)
     this.#lanes = new Lanes(ctx.settings.limits.laneDepth)
     this.#guarded = recovery.guarded
@@ -98,7 +102,7 @@ export class Inbox {
 
   /** Messages that were taken in and are not yet decided. */
   get depth(): number {
-    return this.#inHand.size
+    return this.#opening + this.#inHand.size
   }
 
   #count(verdict: IntakeVerdict): IntakeVerdict {
@@ -110,13 +114,13 @@ export class Inbox {
    * Handles one event that was addressed to us. Resolves when its verdict is on disk. The same event again, from any
    * relay, changes nothing.
    */
-  take(event: NostrEvent, arrival: Arrival): Promise<IntakeVerdict> {
-    const admitted = this.admit(event)
-    return typeof admitted === 'string' ? Promise.resolve(admitted) : this.handle(admitted, arrival)
+  async take(event: NostrEvent, arrival: Arrival): Promise<IntakeVerdict> {
+    const admitted = await this.admit(event)
+    return typeof admitted === 'string' ? admitted : this.handle(admitted, arrival)
   }
 
-  /** The gates and the opening, without I/O: a message that may be handled, or the verdict that ends it here. */
-  admit(event: NostrEvent): InboundMessage | IntakeVerdict {
+  /** The gates and the opening: a message that may be handled, or the verdict that ends it here. */
+  async admit(event: NostrEvent): Promise<InboundMessage | IntakeVerdict> {
     if (this.#seen.has(event.id) || this.#inHand.has(event.id)) return this.#count('known')
     const gate = this.#gate(event)
     if (gate !== null) return this.#count(gate)
@@ -124,22 +128,17 @@ export class Inbox {
       this.#seen.add(event.id)
       return this.#count('known')
     }
-    const opened = this.#open(event)
+    this.#opening += 1
+    const opened = await this.#opener.open(event).finally(() => {
+      this.#opening -= 1
+    })
     if (opened.ok) return opened.value
+    // Somebody else's signature under this id says nothing about the true event.
+    if (opened.error.stage === 'event') return this.#count('signature')
     // The id commits to the content: what did not open once never will.
     this.#seen.add(event.id)
     this.#ctx.log.debug('event not opened', { stage: opened.error.stage, why: opened.error.why })
     return this.#count('unopened')
-  }
-
-  /** A stranger's bytes that trip over a bug of ours are junk like any other: they must not stop the reading. */
-  #open(event: NostrEvent): Result<InboundMessage, OpenFailure> {
-    try {
-      return openInbound(event, this.#ctx.key)
-    } catch (error) {
-      this.#ctx.log.error('opening an event failed', { id: event.id, error: String(error) })
-      return err({ stage: 'parse', why: 'our fault' })
-    }
   }
 
   /** Handles an admitted message in its sender's lane. */
@@ -153,7 +152,7 @@ export class Inbox {
     }
   }
 
-  /** Steps 1 to 5: work, kind, age, signature, first contact. Null: it passes. */
+  /** What is cheap to check: work, kind, age, first contact. Null: it passes. */
   #gate(event: NostrEvent): IntakeVerdict | null {
     const { settings } = this.#ctx
     const bits = leadingZeroBits(event.id)
@@ -163,7 +162,7 @@ export class Inbox {
     if (isExpired(event, Math.floor(this.#ctx.clock.nowMs() / 1000))) return 'expired'
     // Strangers' work is checked before the costly signature; a forged author gains nothing by it.
     if (bits < settings.powFirstContact && (transport === 1 || !this.#isTrading(event.pubkey))) return 'first-contact'
-    return verifyEvent(event, this.#ctx.key.curves) ? null : 'signature'
+    return null
   }
 
   /** Whether a key takes part in a trade that is not over; after a success its parties still rate each other. */

@@ -50,7 +50,7 @@ export class CatchUp {
     const receivedAtMs = this.#ctx.clock.nowMs()
     const found = new Map<string, NostrEvent>()
     const results = await Promise.all(urls.map(async (url) => ({ url, ...(await this.#collect(url, found)) })))
-    const messages = this.#open([...found.values()])
+    const messages = await this.#open([...found.values()])
     this.#ctx.log.info('caught up', { relays: urls.length, events: found.size, messages: messages.length })
     await this.#handle(messages, { stored: true, receivedAtMs })
     await this.#ctx.door.submit({
@@ -80,11 +80,10 @@ export class CatchUp {
     await Promise.allSettled(messages.map((message) => this.#inbox.handle(message, arrival)))
   }
 
-  #open(events: readonly NostrEvent[]): readonly InboundMessage[] {
+  async #open(events: readonly NostrEvent[]): Promise<readonly InboundMessage[]> {
     const firstStartS = Number(this.#ctx.store.s.meta_get({ key: FIRST_START })?.value ?? 0)
     const messages: InboundMessage[] = []
-    for (const event of events) {
-      const admitted = this.#inbox.admit(event)
+    for (const admitted of await Promise.all(events.map((event) => this.#inbox.admit(event)))) {
       if (typeof admitted !== 'string' && admitted.createdAtS >= firstStartS) messages.push(admitted)
     }
     return messages.sort((a, b) => a.createdAtS - b.createdAtS || (a.outerId < b.outerId ? -1 : 1))

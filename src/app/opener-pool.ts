@@ -1,0 +1,99 @@
+/**
+ * Opens events in threads beside the main one, which stays free for timers, Lightning and replies: a message costs
+ * portable curves about ten milliseconds. A thread that dies is not missed: its events are opened here.
+ */
+import { availableParallelism } from 'node:os'
+import type { Worker } from 'node:worker_threads'
+import type { NostrEvent } from '../core/protocol.ts'
+import { type Opened, type Opener, openHere } from '../engine/inbox/opener.ts'
+import type { Log } from '../ports/system.ts'
+import type { Recipient } from '../wire/transport.ts'
+import { type Answer, startOpenerThread } from './opener-thread.ts'
+
+/** Each thread costs memory, and more than a few are never busy. */
+const THREADS_MAX = 4
+
+/** How many threads suit this machine: none for a single core, and none when run from sources, which threads can not load. */
+export function openerThreads(): number {
+  const cores = availableParallelism()
+  return cores === 1 || import.meta.filename.endsWith('.ts') ? 0 : Math.min(cores, THREADS_MAX)
+}
+
+type Question = { readonly event: NostrEvent; opened: Opened | null; readonly resolve: (opened: Opened) => void }
+
+/** A thread with what it was asked and has not answered, in order. */
+type Thread = { readonly worker: Worker; readonly asked: Question[] }
+
+export class OpenerPool implements Opener {
+  readonly #node: Recipient
+  readonly #log: Log
+  readonly #threads: Thread[]
+  /** all that is unanswered, in the order in which it was asked */
+  #asked: Question[] = []
+  #isClosed = false
+
+  /** `node.keys` learns the conversation keys that the threads derive. */
+  constructor(node: Recipient, threads: number, log: Log, start: typeof startOpenerThread = startOpenerThread) {
+    this.#node = node
+    this.#log = log
+    this.#threads = Array.from({ length: threads }, () => this.#adopt(start(node)))
+  }
+
+  open(event: NostrEvent): Promise<Opened> {
+    return new Promise((resolve) => {
+      const question: Question = { event, opened: null, resolve }
+      this.#asked.push(question)
+      const thread = this.#leastBusy()
+      if (thread === null) {
+        this.#answer(question, openHere(event, this.#node))
+        return
+      }
+      thread.asked.push(question)
+      thread.worker.postMessage(event)
+    })
+  }
+
+  /** Ends the threads. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+  }
+
+  #adopt(worker: Worker): Thread {
+    const thread: Thread = { worker, asked: [] }
+    worker.on('message', ({ opened, conversationKey }: Answer) => {
+      if (opened.ok && conversationKey !== null) this.#node.keys.learn(this.#node, opened.value.sender, conversationKey)
+      const question = thread.asked.shift()
+      if (question !== undefined) this.#answer(question, opened)
+    })
+    worker.on('error', (error) => this.#lose(thread, String(error)))
+    worker.on('exit', (code) => this.#lose(thread, `it ended with code ${code}`))
+    return thread
+  }
+
+  #leastBusy(): Thread | null {
+    return this.#threads.reduce<Thread | null>(
+      (best, thread) => (best === null || thread.asked.length < best.asked.length ? thread : best),
+      null,
+    )
+  }
+
+  #lose(thread: Thread, why: string): void {
+    const at = this.#threads.indexOf(thread)
+    if (at === -1 || this.#isClosed) return
+    this.#threads.splice(at, 1)
+    this.#log.warn('a thread for opening events is lost', { why, left: this.#threads.length })
+    for (const question of thread.asked.splice(0)) this.#answer(question, openHere(question.event, this.#node))
+  }
+
+  #answer(question: Question, opened: Opened): void {
+    question.opened = opened
+    let done = 0
+    for (const { opened: answer, resolve } of this.#asked) {
+      if (answer === null) break
+      resolve(answer)
+      done += 1
+    }
+    this.#asked = this.#asked.slice(done)
+  }
+}

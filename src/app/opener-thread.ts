@@ -1,0 +1,43 @@
+/**
+ * A thread that opens events. This file is both ends: imported, it starts threads; run as a thread, it serves. So it is
+ * found in the sources and in the package alike.
+ */
+import { parentPort, Worker, workerData } from 'node:worker_threads'
+import type { NostrEvent } from '../core/protocol.ts'
+import { type Opened, openHere } from '../engine/inbox/opener.ts'
+import { portableCurves } from '../wire/curves.ts'
+import { ConversationKeyCache } from '../wire/nip44.ts'
+import type { Recipient } from '../wire/transport.ts'
+
+const ROLE = 'fianza-opener'
+
+type Setup = { readonly role: typeof ROLE; readonly secretKey: Uint8Array; readonly pubkey: string }
+type OurKeys = Pick<Recipient, 'secretKey' | 'pubkey'>
+
+export type Answer = {
+  readonly opened: Opened
+  /** of us and the author of a direct message: what the reply needs too */
+  readonly conversationKey: Uint8Array | null
+}
+
+/** Starts a thread that answers each event posted to it with an {@link Answer}, in order. */
+export function startOpenerThread(node: OurKeys): Worker {
+  return new Worker(new URL(import.meta.url), { workerData: setupOf(node) })
+}
+
+/** What a thread for our key is started with. Holds the secret: it stays in this process. */
+export const setupOf = ({ secretKey, pubkey }: OurKeys): Setup => ({ role: ROLE, secretKey, pubkey })
+
+function serve({ secretKey, pubkey }: Setup, port: NonNullable<typeof parentPort>): void {
+  const node: Recipient = { secretKey, pubkey, curves: portableCurves, keys: new ConversationKeyCache() }
+  port.on('message', (event: NostrEvent) => {
+    const opened = openHere(event, node)
+    const isDirect = opened.ok && opened.value.transport === 2
+    const answer: Answer = { opened, conversationKey: isDirect ? node.keys.of(node, opened.value.sender) : null }
+    port.postMessage(answer)
+  })
+}
+
+const setup: unknown = workerData
+if (parentPort !== null && typeof setup === 'object' && setup !== null && 'role' in setup && setup.role === ROLE)
+  serve(setup as Setup, parentPort)
