@@ -4,7 +4,6 @@
  */
 import { EventEmitter } from 'node:events'
 import BetterSqlite3 from 'better-sqlite3'
-import { systemClock } from '../../src/adapters/system/clock.ts'
 import type { ProcessHost } from '../../src/adapters/system/shutdown.ts'
 import { type AppConfig, loadConfig } from '../../src/app/config/load.ts'
 import { databaseOf } from '../../src/app/data-dir.ts'
@@ -16,12 +15,15 @@ import { startWorld, type World } from '../../src/sandbox/world.ts'
 import { Trader, type TraderOptions } from './trader.ts'
 import { eventually } from './wait.ts'
 
-/** The host's clock, which a test can put forward: timers go on as they were. */
+type Timer = { dueMs: number; handle: NodeJS.Timeout; readonly task: () => void }
+
+/** The host's clock, and time that goes by at once. */
 export class ForwardClock implements Clock {
+  readonly #timers = new Set<Timer>()
   #aheadMs = 0
 
   nowMs(): number {
-    return systemClock.nowMs() + this.#aheadMs
+    return Date.now() + this.#aheadMs
   }
 
   nowS(): number {
@@ -29,12 +31,26 @@ export class ForwardClock implements Clock {
   }
 
   after(delayMs: number, task: () => void): () => void {
-    return systemClock.after(delayMs, task)
+    const timer: Timer = { dueMs: this.nowMs() + delayMs, handle: setTimeout(() => this.#run(timer), delayMs), task }
+    this.#timers.add(timer)
+    return () => {
+      clearTimeout(timer.handle)
+      this.#timers.delete(timer)
+    }
   }
 
-  /** So much time goes by in which nothing happens. */
-  putForward(ms: number): void {
+  /** So much time goes by; what falls due in it happens now. */
+  letPass(ms: number): void {
     this.#aheadMs += ms
+    for (const timer of [...this.#timers].toSorted((a, b) => a.dueMs - b.dueMs)) {
+      clearTimeout(timer.handle)
+      timer.handle = setTimeout(() => this.#run(timer), Math.max(0, timer.dueMs - this.nowMs()))
+    }
+  }
+
+  #run(timer: Timer): void {
+    this.#timers.delete(timer)
+    timer.task()
   }
 }
 
