@@ -311,6 +311,8 @@ CREATE INDEX ln_op_busy ON ln_op(dest_pubkey) WHERE kind = 'pay' AND state IN ('
 --> statement-breakpoint
 CREATE INDEX ln_op_paid ON ln_op(created_at) WHERE kind = 'pay' AND state = 'done';
 --> statement-breakpoint
+CREATE INDEX ln_op_abandoned ON ln_op(created_at) WHERE kind = 'pay' AND state = 'refused' AND unacked > 0;
+--> statement-breakpoint
 CREATE INDEX ln_op_lease ON ln_op(lease_until) WHERE state = 'dispatching';
 --> statement-breakpoint
 CREATE INDEX ln_op_obligation ON ln_op(obligation_id) WHERE obligation_id IS NOT NULL;

@@ -205,6 +205,8 @@ CHECK (kind <> 'pay' OR request_expires_at IS NOT NULL),
 CHECK (state <> 'dispatching' OR (boot_id IS NOT NULL AND lease_until IS NOT NULL AND conn IS NOT NULL))
 ) STRICT
 
+CREATE INDEX ln_op_abandoned ON ln_op(created_at) WHERE kind = 'pay' AND state = 'refused' AND unacked > 0
+
 CREATE INDEX ln_op_busy ON ln_op(dest_pubkey) WHERE kind = 'pay' AND state IN ('dispatching','unknown','in_flight')
 
 CREATE UNIQUE INDEX ln_op_create ON ln_op(hash) WHERE kind = 'hold_create'

@@ -45,6 +45,8 @@ describe('the terms of a new order', () => {
     ['fixed sats', FIXED, { price: { kind: 'fixed', amountMsat: 100_000_000 }, fiat: { kind: 'single', amount: 50 } }],
     ['the market price', MARKET, { price: { kind: 'market' }, fiat: { kind: 'single', amount: 50 }, premium: 3 }],
     ['a range', RANGE, { price: { kind: 'market' }, fiat: { kind: 'range', min: 10, max: 100 } }],
+    ['the largest fiat amount', { ...MARKET, fiatAmount: 10n ** 12n }, { fiat: { kind: 'single', amount: 1e12 } }],
+    ['the widest range', { ...RANGE, minAmount: 1n, maxAmount: 10n ** 12n }, { fiat: { min: 1, max: 1e12 } }],
     [
       'a range that also says an amount, which is ignored',
       { ...RANGE, fiatAmount: 7n },

@@ -4,6 +4,7 @@ import {
   decideDutyOver,
   decideEscrowGone,
   decideHeightMargin,
+  decideOperatorEnds,
   decideOverpaid,
   decideRefunded,
   decideWindowOver,
@@ -356,5 +357,35 @@ describe('the height at which Lightning would refund the seller', () => {
     ['canceled', 'refunding'],
   ])('cancels nothing in %s/%s', (status, phase) => {
     expect(told(decideHeightMargin(order(status, { kind: 'buy' }, phase)))).toEqual(['ignored'])
+  })
+})
+
+describe('an order that a person looked at', () => {
+  test('was paid: the buyer hears it', () => {
+    expect(told(decideOperatorEnds(order('fiat-sent', { kind: 'sell' }, 'review'), 'success'))).toEqual([
+      '→ success, duty ends',
+      'bob: purchase-completed',
+      'bob: rate',
+    ])
+  })
+
+  test('was not: the escrow, if there is one, goes back, and all who took part hear it', () => {
+    expect(told(decideOperatorEnds(order('fiat-sent', { kind: 'sell' }, 'review'), 'canceled'))).toEqual([
+      '→ canceled, duty ends',
+      'cancel escrow: order-ended',
+      'alice: canceled',
+      'bob: canceled',
+    ])
+    const untaken = { ...offer('sell'), status: 'pending', phase: 'review', take: null } as const
+    expect(told(decideOperatorEnds(untaken, 'canceled'))).toEqual([
+      '→ canceled, duty ends',
+      'cancel escrow: order-ended',
+      'alice: canceled',
+    ])
+    expect(told(decideOperatorEnds(untaken, 'success'))).toEqual(['ignored'])
+  })
+
+  test('is ended by nobody else’s business', () => {
+    expect(told(decideOperatorEnds(order('active', { kind: 'sell' }), 'canceled'))).toEqual(['ignored'])
   })
 })

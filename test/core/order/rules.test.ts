@@ -10,6 +10,7 @@ import {
   decideDutyOver,
   decideEscrowGone,
   decideHeightMargin,
+  decideOperatorEnds,
   decideOverpaid,
   decideRefunded,
   decideWindowOver,
@@ -49,6 +50,7 @@ type Facts = {
   readonly everHeld: boolean
   readonly reissues: number
   readonly remainder: 'child' | 'refused' | 'none'
+  readonly as: 'canceled' | 'success'
 }
 
 /** The decision of an event; null where the core has none: a key changes by itself, a swap is the payout's business. */
@@ -96,6 +98,8 @@ function decide(event: OrderEvent, order: Order, f: Facts): Decision | null {
       return decideDutyOver(order, f.escrow)
     case 'height-margin':
       return decideHeightMargin(order)
+    case 'operator-ends':
+      return decideOperatorEnds(order, f.as)
     default:
       return unreachable(event)
   }
@@ -109,6 +113,7 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
   everHeld: fc.boolean(),
   reissues: fc.integer({ min: 0, max: 2 }),
   remainder: fc.constantFrom('child', 'refused', 'none'),
+  as: fc.constantFrom('canceled', 'success'),
 })
 
 const anyCase = fc.record({ event: fc.constantFrom(...ORDER_EVENTS), order: anyOrder, facts: anyFacts })
@@ -144,6 +149,7 @@ const SITUATIONS = standings().flatMap(({ status, phase }) =>
               everHeld: true,
               reissues: 0,
               remainder: 'none',
+              as: escrow === 'held' ? 'canceled' : 'success',
             } satisfies Facts,
           })),
         ),
@@ -261,14 +267,20 @@ describe('every decision', () => {
     })
   })
 
-  test('says that sats moved only when Lightning has said so (DEC-39)', () => {
+  test('says that sats moved only when Lightning has said so (DEC-39), or a person who has seen it', () => {
     const claims = ['released', 'hold-invoice-payment-settled', 'purchase-completed', 'hold-invoice-payment-accepted']
-    const facts: readonly OrderEvent[] = ['escrow-settled', 'buyer-paid', 'escrow-accepted', 'add-invoice']
+    const facts: readonly OrderEvent[] = [
+      'escrow-settled',
+      'buyer-paid',
+      'escrow-accepted',
+      'add-invoice',
+      'operator-ends',
+    ]
     forEveryMove(({ change, effects }, { event }) => {
       if (effects.some((effect) => effect.kind === 'say' && claims.includes(effect.action)))
         expect(facts).toContain(event)
       if (change.status === 'settled-hold-invoice') expect(event).toBe('escrow-settled')
-      if (change.status === 'success') expect(event).toBe('buyer-paid')
+      if (change.status === 'success') expect(['buyer-paid', 'operator-ends']).toContain(event)
     })
   })
 

@@ -85,7 +85,7 @@ export type Facts = {
 export function orderIn(status: Status, phase: Phase, facts: Facts): Order {
   const base = offer(facts.kind, facts.more)
   const take: Take = { ...TAKE, ...facts.take }
-  if (phase === 'review') return { ...base, status, phase, take: status === 'pending' ? null : take }
+  if (phase === 'review') return { ...base, status, phase, take }
   switch (status) {
     case 'pending':
       return phase === 'opening' ? { ...base, status, phase, take } : { ...base, status, phase: 'steady' }
