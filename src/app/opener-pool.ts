@@ -29,7 +29,7 @@ export class OpenerPool implements Opener {
   readonly #log: Log
   readonly #threads: Thread[]
   /** all that is unanswered, in the order in which it was asked */
-  #asked: Question[] = []
+  readonly #asked: Question[] = []
   #isClosed = false
 
   /** `node.keys` learns the conversation keys that the threads derive. */
@@ -88,12 +88,9 @@ export class OpenerPool implements Opener {
 
   #answer(question: Question, opened: Opened): void {
     question.opened = opened
-    let done = 0
-    for (const { opened: answer, resolve } of this.#asked) {
-      if (answer === null) break
-      resolve(answer)
-      done += 1
+    for (let first = this.#asked[0]; first !== undefined && first.opened !== null; first = this.#asked[0]) {
+      first.resolve(first.opened)
+      this.#asked.shift()
     }
-    this.#asked = this.#asked.slice(done)
   }
 }

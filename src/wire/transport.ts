@@ -21,8 +21,8 @@ const KIND_RUMOR = 1
 /** How far back the visible times of a gift wrap are moved at most (NIP-59). */
 const MAX_JITTER_S = 2 * 24 * 3600
 
-/** Where a message was refused; all of these are silent towards the sender (wire.md 5.0). */
-export type OpenStage = 'event' | 'kind' | 'decrypt' | 'unwrap' | 'parse' | 'signature'
+/** Where a message was refused; all of these are silent towards the sender (wire.md 5.0). `bug`: we failed, not he. */
+export type OpenStage = 'event' | 'bug' | 'kind' | 'decrypt' | 'unwrap' | 'parse' | 'signature'
 export type OpenFailure = { readonly stage: OpenStage; readonly why: string }
 
 /** Our key pair, and the conversation keys derived from it. */

@@ -137,7 +137,8 @@ export class Inbox {
     if (opened.error.stage === 'event') return this.#count('signature')
     // The id commits to the content: what did not open once never will.
     this.#seen.add(event.id)
-    this.#ctx.log.debug('event not opened', { stage: opened.error.stage, why: opened.error.why })
+    const { stage, why } = opened.error
+    this.#ctx.log[stage === 'bug' ? 'error' : 'debug']('event not opened', { id: event.id, stage, why })
     return this.#count('unopened')
   }
 

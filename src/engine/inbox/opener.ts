@@ -15,7 +15,7 @@ export function openHere(event: NostrEvent, node: Recipient): Opened {
   try {
     return openSigned(event, node)
   } catch (error) {
-    return err({ stage: 'parse', why: `our fault: ${String(error)}` })
+    return err({ stage: 'bug', why: String(error) })
   }
 }
 
