@@ -76,3 +76,47 @@ describe('an order in review', () => {
     expect(world.standing(id)).toBe('fiat-sent/review')
   })
 })
+
+describe('what no relay takes', () => {
+  test('X-12: a refused request to act is made again from the order, three times, then the operator is told', async () => {
+    world = new EngineWorld()
+    const w = world
+    const alice = w.trader('alice')
+    const bob = w.trader('bob')
+    await w.boot()
+    const id = await alice.makes({ kind: 'sell', amount: 50_000n })
+    const taker = bob.nextKey()
+    const lift = w.relays[0]?.core.faults.refuse(
+      (event) => event.tags.some((t) => t[0] === 'p' && t[1] === bob.pubkey(taker)),
+      'blocked: not here',
+    )
+    bob.takes('take-sell', id, { key: taker })
+    const asks = () =>
+      w.store.all<{ state: number }>('SELECT state FROM outbox_msg WHERE order_id = :id AND asks = 1', { id })
+    await w.until(() => asks().length === 4 && asks().every((row) => row.state === 3), 'asked four times in vain')
+    await w.until(() => w.alerts().includes(`duty-unheard:${id}`), 'the operator is told')
+    expect(asks()).toHaveLength(4)
+    // Nobody is timed out for what he can not know.
+    await w.clock.advance(2_000_000)
+    expect(w.standing(id)).toBe('waiting-buyer-invoice')
+    expect(lift).toBeDefined()
+  })
+
+  test('X-12: as soon as a relay takes the request, the trade goes on', async () => {
+    world = new EngineWorld()
+    const w = world
+    const alice = w.trader('alice')
+    const bob = w.trader('bob')
+    await w.boot()
+    const id = await alice.makes({ kind: 'sell', amount: 50_000n })
+    const taker = bob.nextKey()
+    const lift = w.relays[0]?.core.faults.refuse(
+      (event) => event.tags.some((t) => t[0] === 'p' && t[1] === bob.pubkey(taker)),
+      'blocked: not here',
+    )
+    bob.takes('take-sell', id, { key: taker })
+    await w.until(() => w.alerts().some((key) => key.startsWith('dead-letter:')), 'refused')
+    lift?.()
+    await bob.hears('add-invoice', id)
+  })
+})

@@ -1,5 +1,5 @@
 /** Planning what is to be done with an order's escrow: hold rows and intents, in the transaction of the decision. */
-import type { HoldRow } from '../../adapters/sqlite/schema.ts'
+import type { HoldRow, OpKind } from '../../adapters/sqlite/schema.ts'
 import { assert } from '../../core/assert.ts'
 import type { Msat } from '../../core/money.ts'
 import type { CancelWhy, SettleWhy } from '../../core/order/decision.ts'
@@ -184,4 +184,12 @@ export function ensureCancel(ctx: Ctx, tx: Tx, hash: string): void {
   })
   tx.s.cancel_again({ hash, now: tx.nowS })
   tx.after(ctx.poke.executor)
+}
+
+/** An intent is in effect: what was said about its slowness or refusal is resolved by this fact (R-44). Repeat: safe. */
+export function intentDone(tx: Tx, id: string, kind: OpKind, result: Readonly<Record<string, unknown>>): boolean {
+  const done = tx.s.op_done({ id, result: JSON.stringify({ v: 1, ...result }) }) !== undefined
+  tx.s.alert_close({ key: `slow:${id}`, now: tx.nowS })
+  if (done) tx.s.alert_close({ key: `lightning-refused:${kind}`, now: tx.nowS })
+  return done
 }

@@ -18,7 +18,7 @@ import { createChild } from '../range.ts'
 import { takerReputation } from '../reputation.ts'
 import { holdRow, loadOrder } from '../rows.ts'
 import { alert, Cause, type Origin, originFrom } from '../say.ts'
-import { ensureCancel, holdParams, originOfOp, planEscrow, settleWhy } from './escrow-intents.ts'
+import { ensureCancel, holdParams, intentDone, originOfOp, planEscrow, settleWhy } from './escrow-intents.ts'
 import { fundFromHold } from './obligations.ts'
 
 /** Over 1 % and over 100 sats too much is sent back (DEC-26). */
@@ -68,7 +68,7 @@ export function holdCreated(ctx: Ctx, tx: Tx, op: LnOpRow, fact: HoldFact): void
     )
     return
   }
-  tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1, request: fact.request }) })
+  intentDone(tx, op.id, 'hold_create', { request: fact.request })
   const origin = originFrom(holdParams(op.params).origin)
   if (fact.state === 'canceled' && hold.decision === 'none') {
     replaceDead(ctx, tx, hold, origin)
@@ -174,7 +174,7 @@ function observeSettled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void {
     )
     return
   }
-  tx.s.op_done({ id: settleOp, result: JSON.stringify({ v: 1, receivedMsat: fact.receivedMsat }) })
+  intentDone(tx, settleOp, 'hold_settle', { receivedMsat: fact.receivedMsat })
   const order = loadOrder(tx.store, hold.order_id)
   if (order === null) return
   const why = settleWhy(hold)
@@ -199,7 +199,7 @@ function observeSettled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void {
 
 function observeCanceled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void {
   if (hold.final === 'canceled') {
-    tx.s.op_done({ id: `hold_cancel:${hold.hash}`, result: JSON.stringify({ v: 1 }) })
+    intentDone(tx, `hold_cancel:${hold.hash}`, 'hold_cancel', {})
     return
   }
   if (hold.final === 'settled') {
@@ -218,7 +218,7 @@ function observeCanceled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void 
   const order = loadOrder(tx.store, hold.order_id)
   if (order === null) return
   if (hold.decision === 'cancel') {
-    tx.s.op_done({ id: `hold_cancel:${hold.hash}`, result: JSON.stringify({ v: 1 }) })
+    intentDone(tx, `hold_cancel:${hold.hash}`, 'hold_cancel', {})
     refundConfirmed(ctx, tx, order, hold.hash)
     return
   }
@@ -284,7 +284,7 @@ export function canceledFact(hold: HoldRow): HoldFact {
 export function cancelNotFound(ctx: Ctx, tx: Tx, op: LnOpRow): void {
   const hold = holdRow(tx.store, op.hash)
   if (hold === undefined) return
-  tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1, notFound: true }) })
+  intentDone(tx, op.id, 'hold_cancel', { notFound: true })
   tx.s.hold_final({ hash: op.hash, final: 'canceled', msat: null, settle_index: null, now: tx.nowS })
   const order = loadOrder(tx.store, hold.order_id)
   if (order !== null) refundConfirmed(ctx, tx, order, op.hash)

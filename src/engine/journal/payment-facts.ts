@@ -11,6 +11,7 @@ import { networksOf, nodeIdentity, wantEvent } from '../public-orders.ts'
 import { destinationFrom, loadOrder } from '../rows.ts'
 import { alert, Cause } from '../say.ts'
 import { sha256Hex } from '../seed.ts'
+import { intentDone } from './escrow-intents.ts'
 import { obligationRow } from './obligations.ts'
 
 const DAY_S = 86_400
@@ -30,11 +31,12 @@ export function paymentSucceeded(ctx: Ctx, tx: Tx, opId: string, preimage: strin
     )
     return
   }
-  const done = tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1, preimage, feeMsat }) })
-  if (done === undefined && op.state === 'done') return
+  const done = intentDone(tx, op.id, 'pay', { preimage, feeMsat })
+  tx.s.alert_close({ key: `payout-node-fault:${op.obligation_id}`, now: tx.nowS })
+  if (!done && op.state === 'done') return
   const row = obligationRow(tx, op.obligation_id)
   assert(row !== undefined, `obligation ${op.obligation_id} exists`)
-  const late = done === undefined
+  const late = !done
   const other = row.paid_op !== null && row.paid_op !== op.id
   book(tx, op, row.amount_msat, feeMsat, other ? 'loss' : `owed:${row.id}`, row.order_id)
   if (late) alert(ctx, tx, `late-success:${op.id}`, 3, `${op.id} succeeded after it was given up`)

@@ -5,9 +5,11 @@
 import type { HoldRow, ObligationRow } from '../../adapters/sqlite/schema.ts'
 import type { Ctx } from '../context.ts'
 import type { Tx } from '../door.ts'
+import { askForDuty } from '../duty-request.ts'
 import { cancelHold, ensureCancel } from '../journal/escrow-intents.ts'
 import { prompt, promptDue, startPaying } from '../journal/obligations.ts'
-import { alert } from '../say.ts'
+import { loadOrder } from '../rows.ts'
+import { alert, Cause } from '../say.ts'
 
 const ENDED = `('success', 'canceled', 'cooperatively-canceled', 'canceled-by-admin', 'expired')`
 const UNDELIVERED_S = 600
@@ -22,6 +24,7 @@ export function crossCheck(ctx: Ctx, tx: Tx): void {
   doneWithoutLedger(ctx, tx)
   undelivered(ctx, tx)
   askAgainAfterDeadLetter(ctx, tx)
+  askForDutyAgain(ctx, tx)
 }
 
 /** X-1, X-2: a settled hold funds what hangs on it. */
@@ -99,4 +102,27 @@ function askAgainAfterDeadLetter(ctx: Ctx, tx: Tx): void {
     { before: tx.nowS - 60 },
   )
   for (const row of rows) prompt(ctx, tx, row, 60)
+}
+
+/** Times that a duty is asked for again when every relay refused the request. */
+const DUTY_ASKS_MAX = 3
+
+/** X-12 for trades: a duty that no relay ever took the request of is asked for again; then a person must look. */
+function askForDutyAgain(ctx: Ctx, tx: Tx): void {
+  const rows = tx.store.all<{ id: string; duty_epoch: number; dead: number; alive: number }>(
+    `SELECT o.id, o.duty_epoch, COALESCE(SUM(m.state = 3), 0) AS dead, COALESCE(SUM(m.state <> 3), 0) AS alive
+       FROM orders o CROSS JOIN outbox_msg m ON m.recipient IN (o.maker_pubkey, o.taker_pubkey)
+      WHERE o.phase = 'steady' AND o.status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
+        AND o.duty_anchor_at IS NOT NULL AND o.duty_ok_at IS NULL
+        AND m.order_id = o.id AND m.asks = 1 AND m.created_at >= o.duty_anchor_at
+      GROUP BY o.id`,
+  )
+  for (const { id, duty_epoch, dead, alive } of rows) {
+    if (dead === 0 || alive > 0) continue
+    const order = loadOrder(tx.store, id)
+    if (order === null || !('duty' in order)) continue
+    if (dead > DUTY_ASKS_MAX)
+      alert(ctx, tx, `duty-unheard:${id}`, 3, `no relay takes the request that order ${id} waits for: ${order.status}`)
+    else askForDuty(ctx, tx, order, new Cause(`duty:${id}:${duty_epoch}:${dead}`), null)
+  }
 }

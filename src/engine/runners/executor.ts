@@ -13,6 +13,7 @@ import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { MIN_LIFE_TO_DISPATCH_S } from '../invoices.ts'
+import { intentDone } from '../journal/escrow-intents.ts'
 import { canceledFact, cancelNotFound, createNotSent, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
 import { CLOCK_SKEW_S, expireUnsent, type PayParams, paymentFailed } from '../journal/obligations.ts'
 import { paymentSucceeded } from '../journal/payment-facts.ts'
@@ -250,7 +251,7 @@ export class Executor {
         case 'A': {
           const hold = holdRow(tx.store, op.hash)
           if (hold !== undefined) observeHold(this.#ctx, tx, canceledFact(hold))
-          tx.s.op_done({ id: op.id, result: JSON.stringify({ v: 1 }) })
+          intentDone(tx, op.id, op.kind, {})
           return
         }
         case 'not-found':
