@@ -13,6 +13,7 @@ import { bytesToHex } from '../wire/hex.ts'
 import { ConversationKeyCache } from '../wire/nip44.ts'
 import { KIND_DIRECT, KIND_GIFT_WRAP } from '../wire/transport.ts'
 import { announce, wantInfo } from './announce.ts'
+import { runCommands } from './commands.ts'
 import type { Ctx, NodeKey, Pokes } from './context.ts'
 import { nowS } from './context.ts'
 import { type CommitHooks, Door, type Tx } from './door.ts'
@@ -176,7 +177,13 @@ export class Engine {
     this.#catchUp = catchUp
     this.#prices.start()
     await this.#within(LIGHTNING_AT_START_MS, this.#link.start(ctx))
-    await ctx.door.submit({ name: 'cross-check', run: (tx) => crossCheck(ctx, tx) })
+    await ctx.door.submit({
+      name: 'cross-check',
+      run: (tx) => {
+        runCommands(ctx, tx)
+        crossCheck(ctx, tx)
+      },
+    })
     const up = new Promise<void>((resolve) => this.#firstUp.push(resolve))
     const kinds = ctx.settings.transports.map((transport) => (transport === 2 ? KIND_DIRECT : KIND_GIFT_WRAP))
     ctx.relays.open(

@@ -109,16 +109,16 @@ const DUTY_ASKS_MAX = 3
 
 /** X-12 for trades: a duty that no relay ever took the request of is asked for again; then a person must look. */
 function askForDutyAgain(ctx: Ctx, tx: Tx): void {
-  const rows = tx.store.all<{ id: string; duty_epoch: number; dead: number; alive: number }>(
-    `SELECT o.id, o.duty_epoch, COALESCE(SUM(m.state = 3), 0) AS dead, COALESCE(SUM(m.state <> 3), 0) AS alive
-       FROM orders o CROSS JOIN outbox_msg m ON m.recipient IN (o.maker_pubkey, o.taker_pubkey)
-      WHERE o.phase = 'steady' AND o.status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
-        AND o.duty_anchor_at IS NOT NULL AND o.duty_ok_at IS NULL
-        AND m.order_id = o.id AND m.asks = 1 AND m.created_at >= o.duty_anchor_at
-      GROUP BY o.id`,
-  )
-  for (const { id, duty_epoch, dead, alive } of rows) {
-    if (dead === 0 || alive > 0) continue
+  for (const { id, duty_epoch, duty_ok_at, duty_anchor_at, maker_pubkey, taker_pubkey } of tx.s.duty_due({
+    anchored_by: tx.nowS,
+  })) {
+    if (duty_ok_at !== null) continue
+    const asks = tx.store.all<{ state: number }>(
+      'SELECT state FROM outbox_msg WHERE recipient IN (:maker, :taker) AND order_id = :id AND asks = 1 AND created_at >= :since',
+      { maker: maker_pubkey, taker: taker_pubkey, id, since: duty_anchor_at },
+    )
+    const dead = asks.length
+    if (dead === 0 || asks.some((ask) => ask.state !== 3)) continue
     const order = loadOrder(tx.store, id)
     if (order === null || !('duty' in order)) continue
     if (dead > DUTY_ASKS_MAX)
