@@ -130,8 +130,9 @@ class LndServer implements SimLndServer {
   async stop(): Promise<void> {
     this.#detach()
     this.#setOpen(false)
-    this.#proxy?.cut()
+    // While its connections are whole: a session whose peer has vanished may never let go of its socket.
     this.#server?.forceShutdown()
+    this.#proxy?.cut()
     await this.#switching
   }
 
