@@ -4,13 +4,13 @@
  */
 import { openStore, type Store } from '../../src/adapters/sqlite/store.ts'
 import { type Msat, satsToMsat } from '../../src/core/money.ts'
-import type { EventTemplate, NostrEvent } from '../../src/core/protocol.ts'
+import type { EventTemplate, NostrEvent, Transport } from '../../src/core/protocol.ts'
 import { Engine, type EngineParts } from '../../src/engine/engine.ts'
 import { MoneySeed } from '../../src/engine/seed.ts'
 import { DEFAULT_LIMITS, type EngineSettings } from '../../src/engine/settings.ts'
 import type { Lightning, LightningConnection } from '../../src/ports/lightning.ts'
 import type { Relays } from '../../src/ports/relays.ts'
-import type { Log } from '../../src/ports/system.ts'
+import type { Clock, Log } from '../../src/ports/system.ts'
 import { FakeAddresses } from '../../src/sandbox/fake-ports/fake-addresses.ts'
 import { FakePriceProvider } from '../../src/sandbox/fake-ports/fake-price-provider.ts'
 import type { SimConfig } from '../../src/sandbox/lightning/control.ts'
@@ -80,8 +80,8 @@ export const LOUD: Log = {
   error: (event, fields) => process.stderr.write(`ERROR ${event} ${JSON.stringify(fields ?? {})}\n`),
 }
 
-/** Places where a crash test cuts: named, in the order in which they are passed. */
-export type Cut = (point: string) => void
+/** Places where a crash test cuts: named, in the order in which they are passed; with what a port was asked. */
+export type Cut = (point: string, args: readonly unknown[]) => void
 
 export type WorldOptions = {
   readonly settings?: Partial<EngineSettings>
@@ -91,6 +91,22 @@ export type WorldOptions = {
   readonly file?: string
   readonly seed?: number
   readonly network?: Partial<SimConfig>
+}
+
+/** A store that throws as soon as the engine that holds it is dead. */
+function mortal(store: Store, dead: () => boolean): Store {
+  const bound = new Map<string | symbol, unknown>()
+  return new Proxy(store, {
+    get(target, key) {
+      if (dead()) throw new Error('a dead engine reached for its store')
+      const known = bound.get(key)
+      if (known !== undefined) return known
+      const value: unknown = Reflect.get(target, key, target)
+      const given: unknown = typeof value === 'function' ? value.bind(target) : value
+      bound.set(key, given)
+      return given
+    },
+  })
 }
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
@@ -103,13 +119,13 @@ function cutting<T extends object>(port: T, name: string, cut: Cut, dead: () => 
       if (typeof value !== 'function') return value
       return (...args: unknown[]): unknown => {
         if (dead()) return never()
-        cut(`before:${name}.${String(key)}`)
+        cut(`before:${name}.${String(key)}`, args)
         if (dead()) return never()
         const result: unknown = value.apply(target, args)
         if (!(result instanceof Promise)) return result
         return result.then((out: unknown) => {
           if (dead()) return never()
-          cut(`after:${name}.${String(key)}`)
+          cut(`after:${name}.${String(key)}`, args)
           return dead() ? never() : out
         })
       }
@@ -143,6 +159,8 @@ export class EngineWorld {
   /** what the host of Lightning addresses gives for a user; tests replace it */
   addressInvoice = (user: string, amountMsat: Msat, descriptionHash: string): string =>
     this.network.wallet(user).invoice({ amountMsat, descriptionHash, expiryS: 3600 })
+  /** how far the clock of the daemon's host is ahead of everybody else's */
+  hostSkewMs = 0
   /** how long the host of Lightning addresses takes */
   addressLatencyMs = 0
   readonly #traders: SimTrader[] = []
@@ -182,14 +200,21 @@ export class EngineWorld {
     return signEvent(template, this.#nodeSecretKey, this.nodePubkey, new Uint8Array(32), this.curves)
   }
 
-  /** A new incarnation over what was committed. */
+  /** A new incarnation over what was committed, started. */
   async boot(): Promise<Engine> {
+    const { engine, started } = this.ignite()
+    await this.settle(started)
+    return engine
+  }
+
+  /** A new incarnation over what was committed, whose start needs virtual time to pass. */
+  ignite(): { readonly engine: Engine; readonly started: Promise<void> } {
     this.#incarnation += 1
     const random = seededRandom(1000 + this.#incarnation)
     let engine: Engine | null = null
     const isDead = () => engine !== null && this.engine !== engine
-    const cut = (point: string) => {
-      if (!isDead()) this.cut(point)
+    const cut: Cut = (point, args) => {
+      if (!isDead()) this.cut(point, args)
     }
     const lightning: Lightning = cutting(createSimLightning(this.network, this.clock), 'lightning', cut, isDead)
     const wrapped: Lightning = {
@@ -209,9 +234,13 @@ export class EngineWorld {
         return value.bind(target)
       },
     })
+    const hostClock: Clock = {
+      nowMs: () => this.clock.nowMs() + this.hostSkewMs,
+      after: (delayMs, task) => this.clock.after(delayMs, task),
+    }
     const parts: EngineParts = {
-      store: this.store,
-      clock: this.clock,
+      store: mortal(this.store, isDead),
+      clock: hostClock,
       random,
       log: this.#options.log ?? SILENT,
       settings: this.settings,
@@ -232,14 +261,12 @@ export class EngineWorld {
           this.kill()
           throw new Error('the power went before the commit')
         },
-        afterCommit: (names) => cut(`commit:${names.join('+')}`),
+        afterCommit: (names) => cut(`commit:${names.join('+')}`, names),
       },
     }
     engine = new Engine(parts)
     this.engine = engine
-    const started = engine.start()
-    await this.settle(started)
-    return engine
+    return { engine, started: engine.start() }
   }
 
   /** Power off: the engine's handles are dead, what was committed stays. */
@@ -280,7 +307,7 @@ export class EngineWorld {
   }
 
   /** A trader with a funded wallet. */
-  trader(name: string, options: { readonly transport?: 1 | 2; readonly fundingSats?: number } = {}): SimTrader {
+  trader(name: string, options: { readonly transport?: Transport; readonly fundingSats?: number } = {}): SimTrader {
     const wallet = this.network.addWallet(name, satsToMsat(options.fundingSats ?? 1_000_000))
     const trader = new SimTrader(this, name, wallet, options.transport ?? 2)
     this.#traders.push(trader)

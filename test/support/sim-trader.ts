@@ -38,8 +38,11 @@ export class SimTrader {
   readonly #identity: Uint8Array
   readonly #relays: NostrRelays
   readonly #seen = new Set<string>()
+  readonly #pubkeys: string[] = []
   /** the key of the present trade */
   key = 0
+  /** called with every message after it was heard; a simulated person reacts here */
+  onHeard: (heard: Heard) => void = () => undefined
 
   constructor(world: EngineWorld, name: string, wallet: SimWallet, transport: Transport) {
     this.#world = world
@@ -72,7 +75,11 @@ export class SimTrader {
   }
 
   pubkey(index = this.key): string {
-    return this.#world.curves.publicKey(this.secretKey(index))
+    const known = this.#pubkeys[index]
+    if (known !== undefined) return known
+    const pubkey = this.#world.curves.publicKey(this.secretKey(index))
+    this.#pubkeys[index] = pubkey
+    return pubkey
   }
 
   get identity(): string {
@@ -98,8 +105,11 @@ export class SimTrader {
     for (let index = 1; index <= Math.max(this.key, 1); index += 1) {
       if (!event.tags.some((t) => t[0] === 'p' && t[1] === this.pubkey(index))) continue
       const opened = openFromNode(event, this.secretKey(index), this.#world.nodePubkey, { curves: this.#world.curves })
-      if (opened.ok) this.heard.push({ ...opened.value, eventId: event.id, keyIndex: index })
-      else throw new Error(`${this.name} can not open an event of the node: ${JSON.stringify(opened.error)}`)
+      if (opened.ok) {
+        const heard = { ...opened.value, eventId: event.id, keyIndex: index }
+        this.heard.push(heard)
+        this.onHeard(heard)
+      } else throw new Error(`${this.name} can not open an event of the node: ${JSON.stringify(opened.error)}`)
     }
   }
 
