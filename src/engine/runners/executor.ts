@@ -5,29 +5,34 @@
 import type { LnOpRow } from '../../adapters/sqlite/schema.ts'
 import { assert } from '../../core/assert.ts'
 import { msat } from '../../core/money.ts'
-import { lookBackoffS } from '../../core/obligation.ts'
 import { decideAnswerLate } from '../../core/order/take.ts'
-import type { CallTrouble, PaymentFact, PayOutcome } from '../../ports/lightning.ts'
 import { applyDecision } from '../apply.ts'
 import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { MIN_LIFE_TO_DISPATCH_S } from '../invoices.ts'
 import { intentDone } from '../journal/escrow-intents.ts'
-import { canceledFact, cancelNotFound, createNotSent, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
-import { CLOCK_SKEW_S, expireUnsent, type PayParams, paymentFailed } from '../journal/obligations.ts'
-import { paymentSucceeded } from '../journal/payment-facts.ts'
+import { canceledFact, cancelNotFound, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
+import { expireUnsent, type PayParams } from '../journal/obligations.ts'
+import {
+  blocked,
+  holdResolved,
+  lookLater,
+  opRow,
+  paymentAnswered,
+  paymentResolved,
+  troubled,
+} from '../journal/outcomes.ts'
 import type { LightningLink, Verified } from '../lightning-link.ts'
 import { Loop } from '../loop.ts'
 import { checkSentinels, type Verification } from '../recovery/sentinels.ts'
 import { holdRow, loadOrder } from '../rows.ts'
-import { alert, Cause } from '../say.ts'
+import { Cause } from '../say.ts'
 
 const HOLD_LEASE_S = 60
 const PAY_LEASE_S = 120
 /** Pause after a claim that was not allowed: the create of a cancel still rests, a cap is reached, a connection went. */
 const CLAIM_AGAIN_S = 2
-const BLOCKED_RETRY_S = 300
 /** Pause before a hold that LND did not know is asked for again. */
 const FORGOTTEN_LOOK_S = 30
 const BATCH = 256
@@ -217,10 +222,10 @@ export class Executor {
           return
         case 'T':
           // Refused by LND although we chose the parameters: our fault, retried slowly while the duty lives.
-          this.#blocked(tx, op, claim.attempt, out.detail)
+          blocked(this.#ctx, tx, op, claim.attempt, out.detail)
           return
         default:
-          this.#trouble(tx, op, claim.attempt, out)
+          troubled(this.#ctx, tx, op, claim.attempt, out)
       }
     })
   }
@@ -238,7 +243,7 @@ export class Executor {
           observeHold(this.#ctx, tx, canceledFact(hold))
           return
         default:
-          this.#trouble(tx, op, claim.attempt, out)
+          troubled(this.#ctx, tx, op, claim.attempt, out)
       }
     })
   }
@@ -269,7 +274,7 @@ export class Executor {
           )
           return
         default:
-          this.#trouble(tx, op, claim.attempt, out)
+          troubled(this.#ctx, tx, op, claim.attempt, out)
       }
     })
   }
@@ -347,103 +352,25 @@ export class Executor {
       () =>
         this.#submit('pay-ack', (tx) => void tx.s.op_ack({ id: op.id, attempt: claimed.attempt, alive: 1, known: 1 })),
     )
-    await this.#result(`pay:${out.class}`, (tx) => this.#paid(tx, op, claimed.attempt, out))
-  }
-
-  #paid(tx: Tx, op: LnOpRow, attempt: number, out: PayOutcome): void {
-    switch (out.class) {
-      case 'A':
-        paymentSucceeded(this.#ctx, tx, op.id, out.preimage, out.feeMsat)
-        return
-      case 'T': {
-        tx.s.op_ack({ id: op.id, attempt, alive: 0, known: out.known ? 1 : 0 })
-        const row = opRow(tx, op.id)
-        // Judged before, by a look-up after its lease.
-        if (row === undefined || row.attempt !== attempt || row.state === 'planned') return
-        if (row.known === 1 && !out.known) {
-          this.#amnesia(tx, row)
-          return
-        }
-        paymentFailed(this.#ctx, tx, row, {
-          reason: out.reason,
-          tried: out.tried,
-          notFound: !out.known,
-          reconnected: false,
-        })
-        return
-      }
-      default:
-        this.#trouble(tx, op, attempt, out)
-    }
+    await this.#result(`pay:${out.class}`, (tx) => paymentAnswered(this.#ctx, tx, op, claimed.attempt, out))
   }
 
   #result(name: string, run: (tx: Tx) => void): Promise<void> {
     return this.#ctx.door.submit({ name, run })
   }
 
-  /** S: again soon. U: only a lookup comes next. B: our own fault, again later, with an alert. */
-  #trouble(tx: Tx, op: LnOpRow, attempt: number, trouble: CallTrouble): void {
-    switch (trouble.class) {
-      case 'S': {
-        const next = tx.nowS + Math.min(2 ** Math.min(op.attempt, 5), 30)
-        tx.s.op_again({ id: op.id, attempt, next, sure_not_sent: 1, class: 'S', detail: trouble.detail, not_found: 0 })
-        if (op.kind === 'hold_create') createNotSent(this.#ctx, tx, op.hash)
-        return
-      }
-      case 'U':
-        tx.s.op_unknown({
-          id: op.id,
-          attempt,
-          lost_at: trouble.connectionLost ? tx.nowS : null,
-          next: tx.nowS,
-          detail: trouble.detail,
-        })
-        return
-      case 'B':
-        this.#blocked(tx, op, attempt, trouble.detail)
-    }
-  }
-
-  #blocked(tx: Tx, op: LnOpRow, attempt: number, detail: string): void {
-    tx.s.op_again({
-      id: op.id,
-      attempt,
-      next: tx.nowS + BLOCKED_RETRY_S,
-      sure_not_sent: 1,
-      class: 'B',
-      detail,
-      not_found: 0,
-    })
-    if (op.kind === 'hold_create') createNotSent(this.#ctx, tx, op.hash)
-    alert(this.#ctx, tx, `lightning-refused:${op.kind}`, 3, `LND refuses ${op.kind}: ${detail}`)
-  }
-
-  #amnesia(tx: Tx, op: LnOpRow): void {
-    halt(
-      this.#ctx,
-      tx,
-      op.node_pubkey,
-      `amnesia:${op.hash}`,
-      `LND knew payment ${op.hash} and does not know it any more: restored from a backup?`,
-    )
-    tx.s.op_look_later({ id: op.id, attempt: op.attempt, next: tx.nowS + BLOCKED_RETRY_S })
-  }
-
   /** Asks LND what became of an intent whose outcome is not known (money-path.md 3.7 `resolve`). */
   async #lookUp(verified: Verified, op: LnOpRow): Promise<void> {
     const looks = (this.#looks.get(op.id) ?? 0) + 1
     this.#looks.set(op.id, looks)
-    const later = (tx: Tx) => {
-      tx.s.op_look_later({ id: op.id, attempt: op.attempt, next: tx.nowS + lookBackoffS(looks) })
-      this.#alertSlow(tx, op)
-    }
+    const later = (tx: Tx) => lookLater(this.#ctx, tx, op, looks)
     if (op.kind === 'pay') {
       const seen = await verified.conn.lookupPayment(op.hash)
       await this.#result('look:pay', (tx) => {
         const row = opRow(tx, op.id)
         if (row === undefined || row.attempt !== op.attempt || (row.state !== 'unknown' && row.state !== 'in_flight'))
           return
-        if (seen.ok) this.#payResolved(tx, row, seen.value, verified.epoch, later)
+        if (seen.ok) paymentResolved(this.#ctx, tx, row, seen.value, verified.epoch, later)
         else later(tx)
       })
     } else {
@@ -458,119 +385,12 @@ export class Executor {
           return
         }
         if (isForgotten) this.#cancelForgotten(tx, row, node)
-        else this.#holdResolved(tx, row, seen.value, later)
+        else holdResolved(this.#ctx, tx, row, seen.value, { later, watch: (hash) => this.#link.watch(hash) })
       })
     }
     const after = this.#ctx.store.get<{ state: string }>('SELECT state FROM ln_op WHERE id = :id', { id: op.id })
     if (after?.state !== 'unknown' && after?.state !== 'in_flight') this.#looks.delete(op.id)
   }
-
-  #alertSlow(tx: Tx, op: LnOpRow): void {
-    const since = op.attempt_at ?? op.created_at
-    const limitS = op.state === 'unknown' ? 600 : 3600
-    if (tx.nowS - since > limitS)
-      alert(this.#ctx, tx, `slow:${op.id}`, 2, `${op.id} is ${op.state} since ${tx.nowS - since} s; hash ${op.hash}`)
-  }
-
-  #again(tx: Tx, op: LnOpRow, next: number): void {
-    tx.s.op_again({
-      id: op.id,
-      attempt: op.attempt,
-      next,
-      sure_not_sent: 1,
-      class: 'S',
-      detail: 'looked up: not executed',
-      not_found: 0,
-    })
-  }
-
-  #holdResolved(
-    tx: Tx,
-    op: LnOpRow,
-    seen: Awaited<ReturnType<Verified['conn']['lookupHold']>> extends infer L
-      ? L extends { ok: true; value: infer V }
-        ? V
-        : never
-      : never,
-    later: (tx: Tx) => void,
-  ): void {
-    const hold = holdRow(tx.store, op.hash)
-    if (hold === undefined) return
-    if (op.kind === 'hold_create') {
-      if (seen !== 'not-found') {
-        holdCreated(this.#ctx, tx, op, seen)
-        tx.after(() => this.#link.watch(op.hash))
-      } else if (hold.decision === 'none') this.#again(tx, op, tx.nowS)
-      else if (tx.nowS > (hold.expires_at ?? 0) + CLOCK_SKEW_S) {
-        tx.s.op_refused_hold({ id: op.id, attempt: op.attempt, detail: 'never arrived, and decided meanwhile' })
-        tx.after(() => this.#loop.poke())
-      } else later(tx)
-      return
-    }
-    if (op.kind === 'hold_cancel') {
-      if (seen === 'not-found') later(tx)
-      else if (seen.state === 'open' || seen.state === 'accepted') this.#again(tx, op, tx.nowS)
-      else observeHold(this.#ctx, tx, seen)
-      return
-    }
-    if (seen === 'not-found') {
-      halt(
-        this.#ctx,
-        tx,
-        op.node_pubkey,
-        `conflict:${op.hash}`,
-        `LND does not know hold ${op.hash}, which is to be settled`,
-      )
-      later(tx)
-    } else if (seen.state === 'accepted' || seen.state === 'open') this.#again(tx, op, tx.nowS)
-    else observeHold(this.#ctx, tx, seen)
-  }
-
-  #payResolved(tx: Tx, op: LnOpRow, seen: PaymentFact | 'not-found', epoch: number, later: (tx: Tx) => void): void {
-    if (seen === 'not-found') {
-      if (op.known === 1) this.#amnesia(tx, op)
-      else if ((op.request_expires_at ?? 0) > tx.nowS + MIN_LIFE_TO_DISPATCH_S) {
-        // Not recorded, maybe still in a buffer: only the same hash may be sent again (money-path.md 0.3 point 5).
-        tx.s.op_again({
-          id: op.id,
-          attempt: op.attempt,
-          next: tx.nowS + lookBackoffS(op.attempt),
-          sure_not_sent: 0,
-          class: 'S',
-          detail: 'no record',
-          not_found: 1,
-        })
-      } else paymentFailed(this.#ctx, tx, op, { reason: 'unpayable', tried: false, notFound: true, reconnected: false })
-      return
-    }
-    switch (seen.state) {
-      case 'alive':
-        tx.s.op_ack({ id: op.id, attempt: op.attempt, alive: 1, known: 1 })
-        later(tx)
-        return
-      case 'succeeded':
-        paymentSucceeded(this.#ctx, tx, op.id, seen.preimage, seen.feeMsat)
-        return
-      case 'failed': {
-        const ours = seen.startedAtMs >= ((op.attempt_at ?? 0) - CLOCK_SKEW_S) * 1000
-        if (ours) tx.s.op_ack({ id: op.id, attempt: op.attempt, alive: 0, known: 1 })
-        const row = opRow(tx, op.id)
-        if (row === undefined) return
-        if (ours || row.unacked === 0)
-          paymentFailed(this.#ctx, tx, row, {
-            reason: seen.reason,
-            tried: seen.tried,
-            notFound: false,
-            reconnected: row.conn !== epoch,
-          })
-        else later(tx)
-      }
-    }
-  }
-}
-
-function opRow(tx: Tx, id: string): LnOpRow | undefined {
-  return tx.store.get<LnOpRow>('SELECT * FROM ln_op WHERE id = :id', { id })
 }
 
 function payParams(op: LnOpRow): PayParams {
