@@ -88,35 +88,41 @@ describe('a trade while Lightning is in trouble', () => {
 
   test('Lightning down at boot', async () => {
     const { network } = world
+    // At the very first start the daemon does not even know which LND is its own.
+    network.node.stop('kill')
     const first = await world.boot()
     const { seller, buyer } = await parties()
-    const trade = await fiatSentSell(seller(1), buyer(1))
+    const early = await makes(buyer(1), { kind: 'buy' })
+    await seller(1).trader.cantDo(await say(seller(1), 'take-buy', early), 'pending_order_exists', 2000)
+    network.node.start()
+    await eventually(() => first.status().engine.lightning.serving, 'LND to be met', 15_000)
+    const trade = await fiatSentSell(seller(2), buyer(2))
     await world.stop(first)
     network.node.stop('kill')
     const daemon = await world.boot()
     expect(daemon.status().engine).toMatchObject({ ready: true, lightning: { serving: false } })
 
     // What needs no Lightning is served: questions, orders, their cancel.
-    const asked = await buyer(2).trader.send('orders', { key: 1, payload: { ids: [trade.id] } })
-    await buyer(2).trader.answer(asked, 'orders')
-    const offered = await makes(buyer(2), { kind: 'buy' })
-    const withdrawn = await makes(buyer(3), { kind: 'buy' })
-    await buyer(3).trader.answer(await say(buyer(3), 'cancel', withdrawn), 'canceled')
-    const early = await say(seller(2), 'take-buy', offered)
-    await seller(2).trader.cantDo(early, 'pending_order_exists', 2000)
+    const asked = await buyer(3).trader.send('orders', { key: 1, payload: { ids: [trade.id] } })
+    await buyer(3).trader.answer(asked, 'orders')
+    const offered = await makes(buyer(3), { kind: 'buy' })
+    const withdrawn = await makes(buyer(4), { kind: 'buy' })
+    await buyer(4).trader.answer(await say(buyer(4), 'cancel', withdrawn), 'canceled')
+    const refused = await say(seller(3), 'take-buy', offered)
+    await seller(3).trader.cantDo(refused, 'pending_order_exists', 2000)
     // What is owed waits for it.
-    const release = await say(seller(1), 'release', trade.id)
+    const release = await say(seller(2), 'release', trade.id)
     await world.until(trade.id, 'fiat-sent/releasing')
 
     network.node.start()
-    await seller(1).trader.expect(
+    await seller(2).trader.expect(
       'hold-invoice-payment-settled',
       { id: trade.id, requestId: release.requestId },
       20_000,
     )
-    await buyer(1).trader.expect('purchase-completed', { id: trade.id })
-    const again = await say(seller(2), 'take-buy', offered)
-    await seller(2).trader.answer(again, 'pay-invoice')
+    await buyer(2).trader.expect('purchase-completed', { id: trade.id })
+    const again = await say(seller(3), 'take-buy', offered)
+    await seller(3).trader.answer(again, 'pay-invoice')
     expect(world.wallet('bob').received()).toHaveLength(1)
     network.checkConservation()
   }, 60_000)

@@ -18,7 +18,7 @@ import { eventually } from './wait.ts'
 type Timer = { dueMs: number; handle: NodeJS.Timeout; readonly task: () => void }
 
 /** The host's clock, and time that goes by at once. */
-export class ForwardClock implements Clock {
+class ForwardClock implements Clock {
   readonly #timers = new Set<Timer>()
   #aheadMs = 0
 
@@ -54,11 +54,15 @@ export class ForwardClock implements Clock {
   }
 }
 
-type Level = 'debug' | 'info' | 'warn' | 'error'
-export type LogLine = {
-  readonly level: Level
-  readonly event: string
-  readonly fields: Readonly<Record<string, unknown>>
+/** Shows what daemons log when LOUD is set, for a look at a failing test. */
+function testLog(): Log {
+  const isLoud = process.env['LOUD'] !== undefined
+  const line =
+    (level: string) =>
+    (event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      if (isLoud) process.stderr.write(`${level} ${event} ${JSON.stringify(fields)}\n`)
+    }
+  return { debug: line('debug'), info: line('info'), warn: line('WARN'), error: line('ERROR') }
 }
 
 class FakeHost extends EventEmitter implements ProcessHost {
@@ -66,21 +70,17 @@ class FakeHost extends EventEmitter implements ProcessHost {
   exit(): void {}
 }
 
-export type AcceptanceOptions = {
+type AcceptanceOptions = {
   /** 1 when absent */
   readonly relays?: number
   /** configuration on top of the sandbox's, as environment variables */
   readonly env?: Readonly<Record<string, string>>
 }
 
-const SHOWS_LOG = process.env['LOUD'] !== undefined
-
 export class AcceptanceWorld {
   readonly clock: ForwardClock
   readonly world: World
   readonly relays: readonly EmbeddedRelay[]
-  /** what the daemons have logged */
-  readonly log: LogLine[] = []
   readonly #env: Readonly<Record<string, string>>
   readonly #daemons = new Set<RunningDaemon>()
   readonly #traders: Trader[] = []
@@ -138,7 +138,7 @@ export class AcceptanceWorld {
       host: new FakeHost(),
       isTerminal: false,
       onlyOne: options.onlyOne ?? false,
-      log: this.#recorder(),
+      log: testLog(),
       clock: this.clock,
     })
     this.#daemons.add(daemon)
@@ -196,11 +196,6 @@ export class AcceptanceWorld {
     )
   }
 
-  /** Every millisat is where it belongs, in the network and in the ledger, and nothing is left to do. */
-  checkMoney(): void {
-    this.network.checkConservation()
-  }
-
   /** Ends everything. Fails when a trader saw the node break a rule. */
   async close(): Promise<void> {
     this.#db?.close()
@@ -210,15 +205,5 @@ export class AcceptanceWorld {
     await Promise.all(this.relays.map((relay) => relay.close()))
     await this.world.close()
     for (const outcome of hungUp) if (outcome.status === 'rejected') throw outcome.reason
-  }
-
-  #recorder(): Log {
-    const line =
-      (level: Level) =>
-      (event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
-        this.log.push({ level, event, fields })
-        if (SHOWS_LOG) process.stderr.write(`${level} ${event} ${JSON.stringify(fields)}\n`)
-      }
-    return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
   }
 }

@@ -9,7 +9,7 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const UP_MS = 30_000
 const DOWN_MS = 25_000
 
-export type DaemonChildOptions = {
+type DaemonChildOptions = {
   readonly dataDir: string
   readonly env?: Readonly<Record<string, string>>
   /** a module that is loaded before the daemon's own */

@@ -12,7 +12,7 @@ import { open, wrap } from './trader-wire.ts'
 const PATIENCE_MS = 15_000
 const SUBSCRIPTION = 'answer'
 
-export type OneShotAnswer = {
+type OneShotAnswer = {
   readonly action: string
   readonly id: string | null
   readonly requestId: bigint | null
@@ -21,7 +21,7 @@ export type OneShotAnswer = {
   readonly createdAtS: number
 }
 
-export type OneShotOptions = { readonly relayUrl: string; readonly nodePubkey: string; readonly trader: Trader }
+type OneShotOptions = { readonly relayUrl: string; readonly nodePubkey: string; readonly trader: Trader }
 
 type Connection = {
   send(frame: readonly unknown[]): void
