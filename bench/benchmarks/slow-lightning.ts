@@ -8,7 +8,7 @@ import { type Answered, exchange, type Planned, paced } from '../harness/exchang
 import { type Made, makeOrders } from '../harness/market.ts'
 import { newKey, newTaker, type Request, RequestMaker, type Taker } from '../harness/requests.ts'
 import { median, percentile } from '../harness/statistics.ts'
-import { startSystem, type System } from '../harness/system.ts'
+import { type System, startSystem } from '../harness/system.ts'
 
 const IN_FLIGHT = 100
 const FAST_MS = 5
@@ -17,9 +17,10 @@ const TARGET = 1.5
 /** How many trades end, and as many begin, in one round. */
 const TURNOVER = 40
 const TURNOVER_GAP_MS = 250
-const BYSTANDERS = 20
 /** Messages that need no LND in one round: questions and new orders in turn. */
 const PROBES = 160
+/** Each asks once a round: nobody gets many answers a minute. */
+const BYSTANDERS = PROBES / 2
 const SPAN_MS = TURNOVER * TURNOVER_GAP_MS
 const SETUP_GAP_MS = 50
 

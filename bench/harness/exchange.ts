@@ -50,7 +50,13 @@ export async function exchange(system: System, plan: readonly Planned[]): Promis
     }
     return waiting.size === 0
   }
-  await relay.until(allHere, `${plan.length} requests are answered`, DEADLINE_MS)
+  const missing = () => {
+    const actions = ordered
+      .filter(({ request }) => waiting.has(request.key.pubkey))
+      .map(({ request }) => request.answer)
+    return `${plan.length} requests are answered; missing: ${actions.join(', ')}`
+  }
+  await relay.until(allHere, missing, DEADLINE_MS)
   await pause(QUIET_MS)
   allHere()
   return match(system.nodePubkey, ordered, arrived, dueMs)

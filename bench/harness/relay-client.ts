@@ -58,11 +58,11 @@ export class RelayClient {
   }
 
   /** Waits for a condition. Throws {@link Void} when it does not come true in time. */
-  async until(isTrue: () => boolean, what: string, deadlineMs: number): Promise<void> {
+  async until(isTrue: () => boolean, what: () => string, deadlineMs: number): Promise<void> {
     const endMs = performance.now() + deadlineMs
     while (!isTrue()) {
       if (this.#refusal !== null) throw new Void(`the relay refused: ${this.#refusal}`)
-      if (performance.now() > endMs) throw new Void(`not in ${deadlineMs} ms: ${what}`)
+      if (performance.now() > endMs) throw new Void(`not in ${deadlineMs} ms: ${what()}`)
       await Promise.race([pause(LOOK_MS), this.#failed])
     }
   }

@@ -76,7 +76,11 @@ export async function startSystem(profileDir: string | null): Promise<System> {
       { kinds: [14], authors: [pubkey], limit: 0 },
       { kinds: [KIND_INFO], authors: [pubkey] },
     ])
-    await client.until(() => client.sawKind(KIND_INFO), 'the daemon announces itself', START_MS)
+    await client.until(
+      () => client.sawKind(KIND_INFO),
+      () => 'the daemon announces itself',
+      START_MS,
+    )
   } catch (error) {
     await system.close()
     throw error
