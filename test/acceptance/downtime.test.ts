@@ -231,9 +231,11 @@ describe('a daemon that was away', () => {
     const { trader, key } = silent.buyer
     const still = await trader.send('take-sell', { id: silent.id, key, createdAtS: world.clock.nowS() })
     await trader.answer(still, 'add-invoice')
+    expect(trader.heard().filter(({ action, id }) => action === 'canceled' && id === silent.id)).toEqual([])
     // .. and his clock runs again.
     world.clock.letPass(600_000)
-    await world.until(silent.id, 'pending', 15_000)
+    await trader.expect('canceled', { id: silent.id, key })
+    await world.until(silent.id, 'pending')
     expect(world.alerts()).toEqual([])
     world.network.checkConservation()
   }, 120_000)
