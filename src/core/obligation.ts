@@ -2,8 +2,6 @@
  * Sats that we owe one party, and what is done when paying them fails. One engine for all kinds; what differs is policy
  * (design.md 1, money-path.md 3.5, 3.10; DEC-27, DEC-40).
  */
-import type { Msat } from './money.ts'
-
 export const OBLIGATION_KINDS = [
   'buyer_payout',
   'bond_payout',
@@ -15,17 +13,6 @@ export const OBLIGATION_KINDS = [
 ] as const
 /** What sats can be owed for (design.md 1). */
 export type ObligationKind = (typeof OBLIGATION_KINDS)[number]
-
-/** Frozen into the obligation when it is decided. */
-export type Policy = {
-  /** payee-fault failures per invoice */
-  readonly attemptsMax: number
-  /** seconds between attempts */
-  readonly retryS: number
-  /** claim window in seconds; null = never forfeits */
-  readonly windowS: number | null
-  readonly maxFeeMsat: Msat
-}
 
 /** Whose fault a failed attempt was (money-path.md 1.7); only the payee's counts against his budget. */
 export function isPayeeFault(reason: string, tried: boolean): boolean {

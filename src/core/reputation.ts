@@ -11,8 +11,8 @@ export type Reputation = {
 }
 
 /** The least and the most that a trader can give. */
-export const STARS_MIN = 1
-export const STARS_MAX = 5
+const STARS_MIN = 1
+const STARS_MAX = 5
 
 /** Whether a number can be a rating. */
 export function isRating(stars: number): boolean {

@@ -12,7 +12,7 @@ export const KIND_RATES = 30078
 export const KIND_ORDER = 38383
 export const KIND_RATING = 38384
 export const KIND_INFO = 38385
-export const KIND_DISPUTE = 38386
+const KIND_DISPUTE = 38386
 
 type Tag = readonly string[]
 

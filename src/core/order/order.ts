@@ -172,9 +172,6 @@ export type Order =
   | ReviewOrder
   | BondOrder
 
-/** An order that somebody has taken. */
-export type TakenOrder = Extract<Order, { readonly take: Take }>
-
 /** The party on one side of a taken order. Sell order: the maker sells; buy order: the maker buys. */
 export function partyOf(order: Offer & { readonly take: Take }, side: Side): Party {
   const makerSide: Side = order.kind === 'buy' ? 'buyer' : 'seller'

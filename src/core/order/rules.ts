@@ -50,7 +50,7 @@ const REVIEWED: Rule['from'] = Object.fromEntries(
 )
 
 /** The table. Adding a standing or an event without a rule does not compile. */
-export const RULES: Readonly<Record<OrderEvent, Rule>> = {
+const RULES: Readonly<Record<OrderEvent, Rule>> = {
   'take-sell': {
     from: { 'pending/steady': ['waiting-buyer-invoice/steady', 'pending/opening'] },
     otherPhase: 'not_allowed_by_status',

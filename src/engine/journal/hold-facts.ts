@@ -247,7 +247,7 @@ function endedBefore(tx: Tx, order: Order, hash: string): number {
 }
 
 /** LND confirmed a cancel that we decided: an order that waited for its refund rests now. */
-export function refundConfirmed(ctx: Ctx, tx: Tx, order: Order, hash: string): void {
+function refundConfirmed(ctx: Ctx, tx: Tx, order: Order, hash: string): void {
   decided(ctx, tx, order, decideRefunded(order), { cause: new Cause(`refunded:${hash}`), origin: null })
 }
 

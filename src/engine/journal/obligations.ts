@@ -53,7 +53,7 @@ export function obligationRow(tx: Tx, id: string): ObligationRow | undefined {
 }
 
 /** The intent to pay an obligation that is neither refused nor withdrawn, or undefined. */
-export function livePayment(tx: Tx, oid: string): LnOpRow | undefined {
+function livePayment(tx: Tx, oid: string): LnOpRow | undefined {
   return tx.store.get<LnOpRow>(
     `SELECT * FROM ln_op WHERE obligation_id = :oid AND kind = 'pay' AND state NOT IN ('refused', 'void')`,
     { oid },
@@ -180,7 +180,7 @@ export function startPaying(ctx: Ctx, tx: Tx, oid: string): void {
 }
 
 /** Plans the payment of one invoice. False: it can not be paid for this obligation (expired, not reserved for it). */
-export function planPayment(ctx: Ctx, tx: Tx, row: ObligationRow, request: string): boolean {
+function planPayment(ctx: Ctx, tx: Tx, row: ObligationRow, request: string): boolean {
   const decoded = decodeBolt11(request)
   const node = ourNode(tx)
   if (!decoded.ok || node === null) return false
@@ -208,7 +208,7 @@ export function planPayment(ctx: Ctx, tx: Tx, row: ObligationRow, request: strin
 }
 
 /** The payee is asked for another invoice; the anchor of his claim stays (R-34). */
-export function askAgain(ctx: Ctx, tx: Tx, oid: string): void {
+function askAgain(ctx: Ctx, tx: Tx, oid: string): void {
   if (tx.s.obligation_reask({ oid }) === undefined) return
   const row = obligationRow(tx, oid)
   assert(row !== undefined, `obligation ${oid} exists`)

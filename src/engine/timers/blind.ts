@@ -4,7 +4,7 @@ import type { Tx } from '../door.ts'
 type Interval = { readonly from: number; readonly to: number }
 
 /** Seconds of a period that lie in any of the intervals, which may overlap. */
-export function coveredS(intervals: readonly Interval[], fromS: number, toS: number): number {
+function coveredS(intervals: readonly Interval[], fromS: number, toS: number): number {
   const clipped = intervals
     .map(({ from, to }) => ({ from: Math.max(from, fromS), to: Math.min(to, toS) }))
     .filter(({ from, to }) => to > from)
