@@ -1,6 +1,6 @@
 /** Figures for people: a table on the terminal, and the same in `bench/README.md`. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { Figure } from './benchmark.ts'
 
@@ -8,6 +8,7 @@ const README = join(import.meta.dirname, 'README.md')
 const BEGIN = '<!-- figures -->'
 const END = '<!-- /figures -->'
 const GIB = 2 ** 30
+const LOAD_BEFORE = (loadavg()[0] ?? 0).toFixed(1)
 
 /** Whether a figure keeps its promise. */
 export const isMet = ({ ratio, target }: Figure): boolean => target === null || ratio <= target
@@ -25,7 +26,7 @@ export function tableOf(figures: readonly Figure[]): string {
 export function machine(): string {
   const cores = cpus()
   const memory = Math.round(totalmem() / GIB)
-  return `${cores.length} x ${cores[0]?.model ?? 'unknown processor'}, ${memory} GiB, Node ${process.versions.node}, portable curves`
+  return `${cores.length} x ${cores[0]?.model ?? 'unknown processor'}, ${memory} GiB, Node ${process.versions.node}, portable curves, load ${LOAD_BEFORE} before the run`
 }
 
 /** Puts the figures of a whole run into the README. */
