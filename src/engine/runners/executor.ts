@@ -35,6 +35,8 @@ const PAY_LEASE_S = 120
 const CLAIM_AGAIN_S = 2
 /** Pause before a hold that LND did not know is asked for again. */
 const FORGOTTEN_LOOK_S = 30
+/** How long an intent waits after an error of ours. */
+const FAILED_REST_MS = 5000
 const BATCH = 256
 /** Pools (money-path.md 3.9): settles and cancels never wait behind creates. */
 const POOL = { hold_create: 256, ending: 64, lookup: 16 } as const
@@ -49,6 +51,8 @@ export class Executor {
   readonly #link: LightningLink
   readonly #loop: Loop
   readonly #busy = new Set<string>()
+  /** those of them that failed and wait */
+  readonly #resting = new Set<string>()
   readonly #inPool: Record<Pool, number> = { hold_create: 0, ending: 0, lookup: 0, pay: 0 }
   readonly #looks = new Map<string, number>()
   #paysToo = false
@@ -155,12 +159,25 @@ export class Executor {
     this.#inPool[pool] += 1
     const work = op.state === 'planned' ? this.#perform(verified, op) : this.#lookUp(verified, op)
     void work
-      .catch((error: unknown) => this.#ctx.log.error('an intent failed', { op: op.id, error: String(error) }))
+      .catch((error: unknown) => {
+        this.#ctx.log.error('an intent failed', { op: op.id, error: String(error) })
+        this.#rest(op)
+      })
       .finally(() => {
-        this.#busy.delete(op.id)
         this.#inPool[pool] -= 1
+        if (!this.#resting.has(op.id)) this.#busy.delete(op.id)
         this.#loop.poke()
       })
+  }
+
+  /** What can not be written down would be asked again at once, and for ever: it waits, while everything else goes on. */
+  #rest({ id }: LnOpRow): void {
+    this.#resting.add(id)
+    this.#ctx.clock.after(FAILED_REST_MS, () => {
+      this.#resting.delete(id)
+      this.#busy.delete(id)
+      this.#loop.poke()
+    })
   }
 
   async #perform(verified: Verified, op: LnOpRow): Promise<void> {
