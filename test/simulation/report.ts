@@ -3,7 +3,8 @@ import { Coverage } from './coverage.ts'
 import type { Plan } from './plan.ts'
 import type { Outcome } from './simulation.ts'
 
-const EVIDENCE_LINES = 60
+const EVIDENCE_LINES = 30
+const EVIDENCE_CHARS = 600
 
 /** Sums up runs. */
 export class Tally {
@@ -68,7 +69,7 @@ export function failureOf(plan: Plan, outcome: Outcome, faults: string, trades: 
       ({ atMs, kind, forMs, nth, method }) => `  at ${atMs} ms ${kind} (${method}, ${nth}) for ${forMs} ms`,
     ),
     `rows at ${outcome.virtualMs} ms:`,
-    ...outcome.evidence.slice(0, EVIDENCE_LINES).map((line) => `  ${line}`),
+    ...outcome.evidence.slice(0, EVIDENCE_LINES).map((line) => `  ${line.slice(0, EVIDENCE_CHARS)}`),
   ]
 }
 
