@@ -2,7 +2,7 @@
 import type { HoldRow, LnOpRow } from '../../src/adapters/sqlite/schema.ts'
 import type { Action, NostrEvent } from '../../src/core/protocol.ts'
 import type { SimInvoice, SimPayment } from '../../src/sandbox/lightning/control.ts'
-import type { Changes, Rows, RowOf, Table } from './mirror.ts'
+import type { Changes, RowOf, Rows, Table } from './mirror.ts'
 
 /** A call of the daemon to its Lightning node, with what was written down when it left. */
 export type Call = {
@@ -77,9 +77,6 @@ export function* looked<T extends Table>(facts: Facts, table: T): Iterable<RowOf
 
 export const rowsOf = <T extends Table>(facts: Facts, table: T): readonly RowOf<T>[] =>
   [...facts.rows[table].values()] as RowOf<T>[]
-
-export const holdsOf = (facts: Facts, orderId: string): readonly HoldRow[] =>
-  rowsOf(facts, 'hold').filter((hold) => hold.order_id === orderId)
 
 export const opsOf = (facts: Facts, hash: string): readonly LnOpRow[] =>
   rowsOf(facts, 'ln_op').filter((op) => op.hash === hash)

@@ -60,7 +60,7 @@ const KEYS: Readonly<Record<Table, string>> = {
 export const TABLES = Object.keys(KEYS) as readonly Table[]
 
 /** A set of empty tables. */
-export function emptyRows(): Rows {
+function emptyRows(): Rows {
   return {
     orders: new Map(),
     hold: new Map(),

@@ -2,9 +2,11 @@
 import { createHash } from 'node:crypto'
 import type { NostrEvent } from '../../src/core/protocol.ts'
 import { refusalToEnd, requestOrderEnd } from '../../src/engine/commands.ts'
-import type { SimConfig } from '../../src/sandbox/lightning/control.ts'
 import { DEFAULT_LIMITS, type EngineSettings } from '../../src/engine/settings.ts'
-import { EngineWorld, testSettings, type WorldOptions } from '../support/engine-world.ts'
+import type { Log } from '../../src/ports/system.ts'
+import type { SimConfig } from '../../src/sandbox/lightning/control.ts'
+import type { Curves } from '../../src/wire/curves.ts'
+import { EngineWorld, testSettings } from '../support/engine-world.ts'
 import { Coverage } from './coverage.ts'
 import type { Call, Facts, Purse, Told } from './facts.ts'
 import { calm, type Fault, type PowerPoint, type Stage, unleash } from './faults.ts'
@@ -48,8 +50,17 @@ export type Outcome = {
 type Power = { readonly at: PowerPoint; left: number; readonly downMs: number }
 type Later = { readonly atMs: number; readonly task: () => void }
 
+export type SimulationOptions = {
+  readonly log?: Log
+  readonly curves?: Curves
+  /** changes the world before anything happens in it: how a test plants a defect */
+  readonly plant?: (world: EngineWorld) => void
+  /** sees what the invariants see */
+  readonly watch?: (facts: Facts) => void
+}
+
 /** Runs a plan to its rest, or to the first broken promise. Equal plans, equal outcomes. */
-export async function simulate(plan: Plan, options: WorldOptions = {}): Promise<Outcome> {
+export async function simulate(plan: Plan, options: SimulationOptions = {}): Promise<Outcome> {
   const simulation = new Simulation(plan, options)
   try {
     return await simulation.run()
@@ -72,15 +83,17 @@ class Simulation {
   readonly #powers: Power[] = []
   #laters: Later[] = []
   #calls: Call[] = []
-  #told: Told[] = []
+  readonly #told: Told[] = []
   #found: readonly Violation[] = []
   #bootAtMs: number | null = null
   #failing: string | null = null
   #bootFailure: unknown = null
   readonly #gainAtStartMsat: number
+  readonly #watch: (facts: Facts) => void
 
-  constructor(plan: Plan, options: WorldOptions) {
+  constructor(plan: Plan, { plant, watch, ...options }: SimulationOptions) {
     this.#plan = plan
+    this.#watch = watch ?? (() => undefined)
     const world = new EngineWorld({
       seed: plan.seed,
       relays: RELAYS,
@@ -90,6 +103,7 @@ class Simulation {
     })
     this.#world = world
     this.#mirror = new Mirror(world.store)
+    plant?.(world)
     world.cut = (point, args) => this.#pass(point, args)
     world.losesPowerBefore = (jobs) => this.#beforeCommit(jobs)
     const { nodeMsat, nodePendingOutMsat } = world.network.totals()
@@ -351,6 +365,7 @@ class Simulation {
     this.#calls = []
     this.#coverage.saw(changes)
     this.#found = violations(facts)
+    this.#watch(facts)
   }
 
   #facts(changes: Changes, atRest: boolean, secondSweepChanged: number): Facts {
