@@ -17,14 +17,8 @@ export function matchesFilter(filter: EventFilter, event: NostrEvent): boolean {
   if (filter.kinds !== undefined && !filter.kinds.includes(event.kind)) return false
   if (filter.authors !== undefined && !filter.authors.includes(event.pubkey)) return false
   if (!isWithin(filter, event.created_at)) return false
-  for (const key of Object.keys(filter)) {
-    if (!isTagKey(key)) continue
-    const values = filter[key]
-    const name = key.slice(1)
-    if (values !== undefined && !event.tags.some(([tag, value]) => tag === name && values.includes(value ?? ''))) {
-      return false
-    }
-  }
+  for (const { name, values } of tagConditionsOf(filter))
+    if (!event.tags.some(([tag, value]) => tag === name && values.includes(value ?? ''))) return false
   return true
 }
 
@@ -32,5 +26,23 @@ export function matchesFilter(filter: EventFilter, event: NostrEvent): boolean {
 export const isWithin = (filter: EventFilter, createdAtS: number): boolean =>
   (filter.since === undefined || createdAtS >= filter.since) &&
   (filter.until === undefined || createdAtS <= filter.until)
+
+type TagCondition = { readonly name: string; readonly values: readonly string[] }
+
+/** Filters never change and are asked about every event: their conditions are read once. */
+const knownConditions = new WeakMap<EventFilter, readonly TagCondition[]>()
+
+function tagConditionsOf(filter: EventFilter): readonly TagCondition[] {
+  const known = knownConditions.get(filter)
+  if (known !== undefined) return known
+  const conditions = Object.keys(filter)
+    .filter(isTagKey)
+    .flatMap((key) => {
+      const values = filter[key]
+      return values === undefined ? [] : [{ name: key.slice(1), values }]
+    })
+  knownConditions.set(filter, conditions)
+  return conditions
+}
 
 const isTagKey = (key: string): key is `#${string}` => key.startsWith('#')

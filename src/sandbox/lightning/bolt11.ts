@@ -72,8 +72,21 @@ export function encodeBolt11(plan: Bolt11Plan, secretKey: Uint8Array): string {
   return bech32.encode(prefix, [...words, ...bech32.toWords(compactThenRecovery)], false)
 }
 
+/** What was read lately: everybody on the way of a payment reads the same request, and recovering a key is slow. */
+const lately = new Map<string, Bolt11 | null>()
+const LATELY_MAX = 512
+
 /** Reads a request and recovers its signer; null when it is not one, on any network. */
 export function decodeBolt11(request: string): Bolt11 | null {
+  const known = lately.get(request)
+  if (known !== undefined) return known
+  const read = readRequest(request)
+  if (lately.size >= LATELY_MAX) lately.clear()
+  lately.set(request, read)
+  return read
+}
+
+function readRequest(request: string): Bolt11 | null {
   try {
     const { prefix, words } = bech32.decode(request.toLowerCase() as `${string}1${string}`, false)
     const head = /^ln(bcrt|tb|bc)(?:(\d+)([munp]?))?$/.exec(prefix)

@@ -3,6 +3,9 @@ import type { NostrEvent } from '../../core/protocol.ts'
 
 export type StoreVerdict = 'stored' | 'ephemeral' | 'duplicate' | 'replaced' | 'expired'
 
+/** Above so many recipients a walk through everything is as good as their own mail. */
+const FEW_RECIPIENTS = 16
+
 /**
  * What a relay remembers: regular events all, of replaceable and addressable ones the newest (NIP-01; on equal times
  * the lowest id), ephemeral ones never, expired ones no longer (NIP-40). Beyond its capacity the oldest goes.
@@ -13,6 +16,8 @@ export class EventStore {
   readonly #newestFirst: NostrEvent[] = []
   readonly #byId = new Map<string, NostrEvent>()
   readonly #byAddress = new Map<string, NostrEvent>()
+  /** by the values of their `p` tags: what nearly every reader asks for */
+  readonly #byRecipient = new Map<string, Set<NostrEvent>>()
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -32,6 +37,11 @@ export class EventStore {
     }
     this.#byId.set(event.id, event)
     this.#newestFirst.splice(this.#positionOf(event), 0, event)
+    for (const recipient of recipientsOf(event)) {
+      const mail = this.#byRecipient.get(recipient)
+      if (mail === undefined) this.#byRecipient.set(recipient, new Set([event]))
+      else mail.add(event)
+    }
     const oldest = this.#newestFirst.length > this.#capacity ? this.#newestFirst.at(-1) : undefined
     if (oldest !== undefined) this.remove(oldest.id)
     return 'stored'
@@ -43,6 +53,7 @@ export class EventStore {
     if (event === undefined) return
     this.#byId.delete(id)
     this.#newestFirst.splice(this.#positionOf(event), 1)
+    for (const recipient of recipientsOf(event)) this.#byRecipient.get(recipient)?.delete(event)
     const address = addressOf(event)
     if (address !== null && this.#byAddress.get(address) === event) this.#byAddress.delete(address)
   }
@@ -52,6 +63,7 @@ export class EventStore {
     this.#newestFirst.length = 0
     this.#byId.clear()
     this.#byAddress.clear()
+    this.#byRecipient.clear()
   }
 
   /** All that is stored and not expired, newest first. */
@@ -69,6 +81,9 @@ export class EventStore {
   }
 
   #queryOne(filter: EventFilter, limit: number, nowS: number): NostrEvent[] {
+    const recipients = filter['#p']
+    if (recipients !== undefined && recipients.length <= FEW_RECIPIENTS)
+      return this.#mailFor(recipients, filter, limit, nowS)
     const found: NostrEvent[] = []
     const until = filter.until ?? Number.POSITIVE_INFINITY
     for (let at = this.#firstAtOrBefore(until); at < this.#newestFirst.length && found.length < limit; at++) {
@@ -77,6 +92,15 @@ export class EventStore {
       if (matchesFilter(filter, event) && !isExpired(event, nowS)) found.push(event)
     }
     return found
+  }
+
+  #mailFor(recipients: readonly string[], filter: EventFilter, limit: number, nowS: number): NostrEvent[] {
+    if (limit <= 0) return []
+    const mail = new Set(recipients.flatMap((recipient) => [...(this.#byRecipient.get(recipient) ?? [])]))
+    return [...mail]
+      .filter((event) => matchesFilter(filter, event) && !isExpired(event, nowS))
+      .sort(compareNewestFirst)
+      .slice(0, limit)
   }
 
   #firstAtOrBefore(timeS: number): number {
@@ -106,6 +130,9 @@ function compareNewestFirst(a: NostrEvent, b: NostrEvent): number {
   if (a.id === b.id) return 0
   return a.id < b.id ? -1 : 1
 }
+
+const recipientsOf = (event: NostrEvent): readonly string[] =>
+  event.tags.flatMap(([tag, value]) => (tag === 'p' && value !== undefined ? [value] : []))
 
 const isEphemeral = (kind: number): boolean => kind >= 20_000 && kind < 30_000
 
