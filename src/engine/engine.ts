@@ -291,6 +291,7 @@ export class Engine {
     }
     tx.s.process_start({ boot: ctx.bootId, pid: this.#parts.pid ?? 0, now: tx.nowS })
     tx.s.boot_unknown({ boot: ctx.bootId, now: tx.nowS })
+    tx.s.resolve_abandoned({ now: tx.nowS })
     this.#configureRelays(tx)
     const quarantine = new Set<string>()
     const inHand = tx.s.in_hand_boot()

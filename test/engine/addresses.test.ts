@@ -85,6 +85,18 @@ describe('a payout to a Lightning address', () => {
     await market.checkTraded(id)
   })
 
+  test.each([
+    ['C-55', { at: 'commit:resolve-claim' }],
+    ['C-56', { before: 'resolve-answered' }],
+  ] as const)('%s: the next start asks the host at once, although the last one had claimed to', async (_, cut) => {
+    market = await Market.open()
+    const id = await market.fiatSent(ADDRESS)
+    const power = market.powerGoes(id, cut)
+    market.alice.send('release', { id })
+    await market.completed(id, 20_000)
+    expect(power.happened()).toBe(true)
+  })
+
   test('C-57: while the fate of its invoice is unknown the host is not asked again', async () => {
     market = await Market.open()
     const { world } = market

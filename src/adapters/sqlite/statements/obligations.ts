@@ -104,6 +104,17 @@ export const obligations = {
     RETURNING destination, destination_rev, version
   `),
 
+  /**
+   * Look-ups that an earlier process had claimed and never ended: they may begin again at once. What failed before keeps
+   * its pause. No row: the last process left nothing behind.
+   */
+  resolve_abandoned: many<{ now: number }, { id: string }>(`
+    UPDATE obligation SET next_at = :now, version = version + 1
+     WHERE state = 'ready' AND state NOT IN ('paid','forfeited','void') AND next_at > :now AND failures = 0 AND resolve_failures = 0
+       AND NOT EXISTS (SELECT 1 FROM ln_op p WHERE p.obligation_id = obligation.id AND p.kind = 'pay' AND p.state NOT IN ('refused','void'))
+    RETURNING id
+  `),
+
   /** Failed = 1: back off; failed = 0: an invoice was planned. No row: the destination changed meanwhile. */
   resolve_result: one<{ failed: Flag; next: number; oid: string; rev: number }, { resolve_failures: number }>(`
     UPDATE obligation SET resolve_failures = CASE WHEN :failed = 1 THEN resolve_failures + 1 ELSE 0 END, next_at = :next, version = version + 1

@@ -101,7 +101,11 @@ describe('obligations', () => {
     const v = () => Number(d.value("SELECT version FROM obligation WHERE id = 'O'"))
     hit(d.s.resolve_claim({ oid: 'O', v: v(), now: 5, until: 65 }))
     miss(d.s.resolve_claim({ oid: 'O', v: v(), now: 6, until: 66 })) // one owner at a time
+    expect(d.s.resolve_abandoned({ now: 7 })).toEqual([{ id: 'O' }]) // its owner died
+    miss(d.s.resolve_abandoned({ now: 7 }))
+    hit(d.s.resolve_claim({ oid: 'O', v: v(), now: 7, until: 67 }))
     expect(d.s.resolve_result({ oid: 'O', rev: 0, failed: 1, next: 70 })).toEqual({ resolve_failures: 1 })
+    miss(d.s.resolve_abandoned({ now: 7 })) // a pause after a failure is none
     miss(d.s.resolve_result({ oid: 'O', rev: 9, failed: 1, next: 70 }))
     expect(d.plan('O', 'H')).toBe('pay:O:0')
     expect(d.s.resolve_result({ oid: 'O', rev: 0, failed: 0, next: 0 })).toEqual({ resolve_failures: 0 })
