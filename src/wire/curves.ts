@@ -5,6 +5,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import { getSharedSecret, hashes, Point, schnorr } from '@noble/secp256k1'
 import { bytesToHex, hexToBytes, isHex } from './hex.ts'
+import { signSchnorr } from './schnorr.ts'
 
 export interface Curves {
   /** Which backend this is, for the log. */
@@ -40,7 +41,7 @@ hashes.hmacSha256 = (key, message) => new Uint8Array(createHmac('sha256', key).u
 export const portableCurves: Curves = {
   name: 'noble',
   publicKey: (secretKey) => bytesToHex(schnorr.getPublicKey(secretKey)),
-  sign: (digest, secretKey, aux) => schnorr.sign(digest, secretKey, aux),
+  sign: signSchnorr,
   verify(signature, digest, publicKey) {
     if (signature.length !== 64 || digest.length !== 32 || !isHex(publicKey, 32)) return false
     return schnorr.verify(signature, digest, hexToBytes(publicKey))

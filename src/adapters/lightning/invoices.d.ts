@@ -5,5 +5,8 @@ declare module 'invoices' {
     readonly id: string
     readonly mtokens?: string
     readonly cltv_delta: number
+    readonly description?: string
+    /** ISO 8601 */
+    readonly expires_at: string
   }
 }

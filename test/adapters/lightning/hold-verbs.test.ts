@@ -47,10 +47,21 @@ const plan: HoldPlan = {
 
 describe('creating a hold (money-path.md 1.2)', () => {
   const added = [answers({ payment_request: requestFor({}) })]
+  /** LND made it, and its answer can not be read: what it has is read back. */
+  const unclear = [answers({ payment_request: 'lnbcrt1' })]
   const refuses = (code: number, details: string) => [fails('addHoldInvoice', code, details)]
   const exists = refuses(2, 'invoice with payment hash already exists')
   const rows: readonly (readonly [string, Script, string])[] = [
-    ['a fresh one is in place', { addHoldInvoice: added, lookupInvoice: found({}) }, 'A'],
+    ['a fresh one is in place', { addHoldInvoice: added }, 'A'],
+    ['one with an unreadable answer is read back', { addHoldInvoice: unclear, lookupInvoice: found({}) }, 'A'],
+    [
+      'one whose answer is for another hash is read back',
+      {
+        addHoldInvoice: [answers({ payment_request: requestFor({ hash: '33'.repeat(32) }) })],
+        lookupInvoice: found({}),
+      },
+      'A',
+    ],
     ['one that is there already is adopted', { addHoldInvoice: exists, lookupInvoice: found({}) }, 'A'],
     [
       'one that was paid meanwhile is adopted',
@@ -76,22 +87,22 @@ describe('creating a hold (money-path.md 1.2)', () => {
     ],
     [
       'one whose request is for another hash is a conflict',
-      { addHoldInvoice: added, lookupInvoice: found({ payment_request: requestFor({ hash: '33'.repeat(32) }) }) },
+      { addHoldInvoice: unclear, lookupInvoice: found({ payment_request: requestFor({ hash: '33'.repeat(32) }) }) },
       'T',
     ],
     [
       'one whose request is for another amount is a conflict',
-      { addHoldInvoice: added, lookupInvoice: found({ payment_request: requestFor({ amountMsat: 99_000 }) }) },
+      { addHoldInvoice: unclear, lookupInvoice: found({ payment_request: requestFor({ amountMsat: 99_000 }) }) },
       'T',
     ],
     [
       'one whose request is for another delta is a conflict',
-      { addHoldInvoice: added, lookupInvoice: found({ payment_request: requestFor({ finalCltv: 40 }) }) },
+      { addHoldInvoice: unclear, lookupInvoice: found({ payment_request: requestFor({ finalCltv: 40 }) }) },
       'T',
     ],
     [
       'one whose request is garbage is a conflict',
-      { addHoldInvoice: added, lookupInvoice: found({ payment_request: 'lnbcrt1' }) },
+      { addHoldInvoice: unclear, lookupInvoice: found({ payment_request: 'lnbcrt1' }) },
       'T',
     ],
     ['a lost answer is adopted', { addHoldInvoice: refuses(4, 'Deadline exceeded'), lookupInvoice: found({}) }, 'A'],
@@ -110,9 +121,9 @@ describe('creating a hold (money-path.md 1.2)', () => {
       { addHoldInvoice: refuses(14, 'Connection dropped'), lookupInvoice: noAnswer },
       'U',
     ],
-    ['an added one that can not be read back is unknown', { addHoldInvoice: added, lookupInvoice: noAnswer }, 'U'],
-    ['an added one that is not there is unknown', { addHoldInvoice: added, lookupInvoice: notFound }, 'U'],
-    ['a garbled look-up is no information', { addHoldInvoice: added, lookupInvoice: found({ state: 'HALF' }) }, 'U'],
+    ['an added one that can not be read back is unknown', { addHoldInvoice: unclear, lookupInvoice: noAnswer }, 'U'],
+    ['an added one that is not there is unknown', { addHoldInvoice: unclear, lookupInvoice: notFound }, 'U'],
+    ['a garbled look-up is no information', { addHoldInvoice: unclear, lookupInvoice: found({ state: 'HALF' }) }, 'U'],
     ['a refused request is our fault', { addHoldInvoice: refuses(2, 'memo too large'), lookupInvoice: notFound }, 'B'],
     [
       'a refused repeat of one that is there is adopted',
@@ -133,7 +144,7 @@ describe('creating a hold (money-path.md 1.2)', () => {
   })
 
   it('hands over what LND has, with the request for the payer', async () => {
-    const calls = new ScriptedCalls({ addHoldInvoice: added, lookupInvoice: found({}) })
+    const calls = new ScriptedCalls({ addHoldInvoice: added })
     expect(await createHold(calls, NOW_MS, plan)).toEqual({
       class: 'A',
       fact: {

@@ -1,4 +1,5 @@
 import { parsePaymentRequest } from 'invoices'
+import { ZERO_MSAT } from '../../../core/money.ts'
 import type { CallTrouble, HoldFact, HoldPlan } from '../../../ports/lightning.ts'
 import type { Calls } from '../calls.ts'
 import { classify, explain, type Meaning, settledTrouble } from '../classification.ts'
@@ -17,8 +18,9 @@ const LIFE_MIN_S = 60
 const MEMO_BYTES_MAX = 639
 
 /**
- * Makes the hold invoice of a plan, or adopts the one that is there (money-path.md 1.2). Whatever LND answered, the
- * invoice is read back and compared, so a lost answer, a repeated create and a fresh one end alike.
+ * Makes the hold invoice of a plan, or adopts the one that is there (money-path.md 1.2). What LND answers is compared with
+ * the plan; after anything but a clear answer the invoice is read back and compared, so a lost answer and a repeated
+ * create end like a fresh one.
  */
 export async function createHold(calls: Calls, nowMs: number, plan: HoldPlan): Promise<CreateOutcome> {
   const expiry = plan.expiresAt - Math.floor(nowMs / 1000)
@@ -35,6 +37,10 @@ export async function createHold(calls: Calls, nowMs: number, plan: HoldPlan): P
     expiry,
     cltv_expiry: plan.cltvDelta,
   })
+  if (added.ok) {
+    const fact = madeNow(added.value.payment_request, plan)
+    if (fact !== null) return { class: 'A', fact }
+  }
   const meaning: Meaning | 'added' = added.ok ? 'added' : classify('create-hold', added.error)
   const detail = added.ok || meaning === 'added' ? 'LND added the invoice' : explain(meaning, added.error)
   if (!added.ok && meaning !== 'added') {
@@ -69,9 +75,29 @@ function adopt(fact: HoldFact, plan: HoldPlan): CreateOutcome {
   if (fact.memo !== plan.memo) return conflict('LND has it with another memo')
   const request = reading('the payment request', () => parsePaymentRequest({ request: fact.request }))
   if (!request.ok) return conflict(request.detail)
-  const { id, mtokens, cltv_delta } = request.value
-  if (id !== plan.hash || mtokens !== String(plan.amountMsat) || cltv_delta !== plan.cltvDelta) {
-    return conflict('its payment request asks for something else')
-  }
+  if (!asksForPlan(request.value, plan)) return conflict('its payment request asks for something else')
   return { class: 'A', fact }
+}
+
+type Request = ReturnType<typeof parsePaymentRequest>
+
+const asksForPlan = ({ id, mtokens, cltv_delta }: Request, plan: HoldPlan): boolean =>
+  id === plan.hash && mtokens === String(plan.amountMsat) && cltv_delta === plan.cltvDelta
+
+/** The invoice that LND has just made, if its payment request is the one that was planned; null: look closer. */
+function madeNow(text: string, plan: HoldPlan): HoldFact | null {
+  const request = reading('the payment request', () => parsePaymentRequest({ request: text }))
+  if (!request.ok || !asksForPlan(request.value, plan) || request.value.description !== plan.memo) return null
+  return {
+    hash: plan.hash,
+    state: 'open',
+    request: text,
+    amountMsat: plan.amountMsat,
+    receivedMsat: ZERO_MSAT,
+    cltvDelta: plan.cltvDelta,
+    memo: plan.memo,
+    expiresAt: Math.floor(Date.parse(request.value.expires_at) / 1000),
+    minHtlcHeight: null,
+    settleIndex: null,
+  }
 }
