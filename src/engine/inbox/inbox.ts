@@ -295,13 +295,15 @@ export class Inbox {
   }
 
   /** The same request again (DEC-05): absorbed while its effect is pending, answered again while the answer is true. */
-  #unlessRepeat(tx: Tx, request: Request): 'repeat' | null {
+  #unlessRepeat(tx: Tx, request: Request): Outcome | 'repeat' | null {
     if (request.requestKey === null) return null
     const known = tx.s.request_look({ key: request.requestKey, now: tx.nowS })
     if (known === undefined) return null
     if (known.answer_msg === null) return 'repeat'
     const answer = this.#answerGiven(tx, known.answer_msg)
-    if (known.verdict === 'stale' && !isLasting(answer.message.action, answer.status)) return null
+    if (known.verdict === 'stale' && !isLasting(answer.message.action, answer.status))
+      // An offer that was made and has moved on is not made again; its answer is on its way, or was heard.
+      return request.inbound.message.action === 'new-order' ? refuse('invalid_trade_index') : null
     if (this.#limits.mayAnswer(request.inbound.sender)) this.#sayAgain(tx, request.inbound, answer)
     return 'repeat'
   }
