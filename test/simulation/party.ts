@@ -41,7 +41,8 @@ export class Party {
   readonly #answered = new Set<bigint>()
   readonly #paying = new Set<string>()
   #acts = 0
-  #isGone = false
+  /** has vanished for good */
+  isGone = false
 
   constructor(world: EngineWorld, trade: TradePlan, plan: PartyPlan, name: string, isMaker: boolean) {
     this.#world = world
@@ -81,7 +82,7 @@ export class Party {
   cleansUp(): void {
     this.trader.wallet.onIncoming('settle')
     for (const hash of this.trader.wallet.held()) this.trader.wallet.settleHeld(hash)
-    if (this.#isGone || !this.isMaker) return
+    if (this.isGone || !this.isMaker) return
     for (const { message } of this.trader.heard) {
       if (message.action !== 'new-order' || message.id === null) continue
       const key = message.id === this.orderId ? 1 : this.trader.key
@@ -188,7 +189,7 @@ export class Party {
   #soon(act: () => void): void {
     const { habit, acts } = this.plan
     if (habit === 'vanishes' && this.#acts >= acts) {
-      this.#isGone = true
+      this.isGone = true
       return
     }
     this.#acts += 1
@@ -220,7 +221,7 @@ export class Party {
       const answer = this.trader.heard.findLast(({ message }) => message.requestId === options.requestId)?.message
       const refusal = answer?.payload?.kind === 'cant_do' ? answer.payload.reason : null
       const isAnswered = answer !== undefined && (refusal === null || !PASSING.has(refusal))
-      if (isAnswered || tries >= TRIES || this.#isGone) return
+      if (isAnswered || tries >= TRIES || this.isGone) return
       const requestId = refusal === null ? options.requestId : this.#requestId()
       this.#send(action, { ...options, requestId })
       this.#insist(action, { ...options, requestId }, tries + 1)

@@ -203,8 +203,13 @@ class Simulation {
   #unrest(): string | null {
     if (this.#world.engine === null || this.#bootAtMs !== null) return 'the daemon is down'
     const { rows } = this.#mirror
-    for (const { id, status, phase } of rows.orders.values())
-      if (phase !== 'review' && !ENDED.has(status)) return `order ${id} is ${status}/${phase}`
+    const gone = new Set(this.#parties.flatMap(({ isGone, trader }) => (isGone ? [trader.pubkey(1)] : [])))
+    for (const { id, status, phase } of rows.orders.values()) {
+      // Sats of a buyer who is not there any more wait for him.
+      const payout = rows.obligation.get(`buyer_payout:${id}`)
+      const waits = payout?.state === 'need_destination' && gone.has(payout.payee ?? '')
+      if (phase !== 'review' && !ENDED.has(status) && !waits) return `order ${id} is ${status}/${phase}`
+    }
     for (const { id, state } of rows.ln_op.values()) if (LIVE_OPS.has(state)) return `${id} is ${state}`
     for (const { id, state } of rows.outbox_msg.values()) if (state < 2) return `message ${id} is not sent`
     for (const { hash, rank, decision, request } of rows.hold.values())
