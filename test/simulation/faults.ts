@@ -28,7 +28,8 @@ export type Stage = {
   readonly failCommits: (code: string | null) => void
 }
 
-export type PowerPoint = 'after-commit' | 'before-commit' | 'before-effect' | 'after-effect'
+/** Where the power goes: around any transaction, around one about money, around a call that moves money, around a relay. */
+export type PowerPoint = `${'after' | 'before'}-${'commit' | 'money-commit' | 'call' | 'publish'}`
 
 type Kind = {
   /** how often it is drawn, relative to the others */
@@ -112,10 +113,14 @@ const brief = [MS.second, 20 * MS.second] as const
 const long = [20 * MS.second, 10 * MS.minute] as const
 
 const KINDS = {
-  'kill-after-commit': { weight: 3, lasts: brief, unleash: power('after-commit') },
-  'kill-before-commit': { weight: 2, lasts: brief, unleash: power('before-commit') },
-  'kill-before-effect': { weight: 2, lasts: brief, unleash: power('before-effect') },
-  'kill-after-effect': { weight: 2, lasts: brief, unleash: power('after-effect') },
+  'kill-after-commit': { weight: 1, lasts: brief, unleash: power('after-commit') },
+  'kill-before-commit': { weight: 1, lasts: brief, unleash: power('before-commit') },
+  'kill-after-money-commit': { weight: 3, lasts: brief, unleash: power('after-money-commit') },
+  'kill-before-money-commit': { weight: 3, lasts: brief, unleash: power('before-money-commit') },
+  'kill-before-call': { weight: 3, lasts: brief, unleash: power('before-call') },
+  'kill-after-call': { weight: 3, lasts: brief, unleash: power('after-call') },
+  'kill-before-publish': { weight: 1, lasts: brief, unleash: power('before-publish') },
+  'kill-after-publish': { weight: 1, lasts: brief, unleash: power('after-publish') },
   'kill-for-long': { weight: 1, lasts: [MS.minute, 20 * MS.minute], unleash: power('after-commit') },
 
   'lnd-no-connection': { weight: 2, lasts: brief, unleash: call(() => ({ kind: 'refuse', with: 'no-connection' })) },

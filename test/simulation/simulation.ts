@@ -308,23 +308,17 @@ class Simulation {
 
   #pass(point: string, args: readonly unknown[]): void {
     if (point.startsWith('before:lightning.')) this.#noteCall(point.slice('before:lightning.'.length), args[0])
-    const at: PowerPoint = point.startsWith('commit:')
-      ? 'after-commit'
-      : point.startsWith('before:')
-        ? 'before-effect'
-        : 'after-effect'
-    if (this.#powerGoes(at)) this.#coverage.killed(point)
+    if (point.startsWith('commit:')) this.#look(false)
+    if (!pointsAt(point).some((at) => this.#powerGoes(at))) return
+    this.#coverage.killed(point)
+    this.#world.kill()
   }
 
   #beforeCommit(jobs: readonly string[]): boolean {
     if (this.#failing !== null) throw Object.assign(new Error('the disk does not take it'), { code: this.#failing })
-    const power = this.#powers.find(({ at }) => at === 'before-commit')
-    if (power === undefined) return false
-    power.left -= 1
-    if (power.left >= 0) return false
-    this.#powers.splice(this.#powers.indexOf(power), 1)
-    this.#bootAtMs = this.#world.clock.elapsedMs + power.downMs
-    this.#coverage.killed(`before-commit:${jobs.join('+')}`)
+    const point = `before-commit:${jobs.join('+')}`
+    if (!pointsAt(point).some((at) => this.#powerGoes(at))) return false
+    this.#coverage.killed(point)
     return true
   }
 
@@ -335,7 +329,6 @@ class Simulation {
     if (power.left >= 0) return false
     this.#powers.splice(this.#powers.indexOf(power), 1)
     this.#bootAtMs = this.#world.clock.elapsedMs + power.downMs
-    this.#world.kill()
     return true
   }
 
@@ -363,6 +356,7 @@ class Simulation {
   // ---------------------------------------------------------------------------------------------------- looking
 
   #look(atRest: boolean, secondSweepChanged = 0): void {
+    if (this.#found.length > 0) return
     const changes = this.#mirror.look()
     const isStill = !atRest && this.#calls.length === 0 && this.#told.length === 0 && isEmpty(changes)
     if (isStill) return
@@ -478,6 +472,19 @@ const ENDED: ReadonlySet<string> = new Set([
 ])
 
 const isEmpty = (changes: Changes): boolean => TABLES.every((table) => changes[table].length === 0)
+
+const MONEY_JOB =
+  /message:(?!rate|orders|restore|last)|create|settle|cancel|pay|observe|look|claim|reconcile|refund|late|duty/
+
+/** Which plans for the power a point fits. */
+function pointsAt(point: string): readonly PowerPoint[] {
+  const [kind = '', what = ''] = point.split(/:(.*)/s)
+  const side = kind.startsWith('before') ? 'before' : 'after'
+  if (kind.endsWith('commit'))
+    return MONEY_JOB.test(what) ? [`${side}-commit`, `${side}-money-commit`] : [`${side}-commit`]
+  if (what.startsWith('relays.')) return [`${side}-publish`]
+  return MONEY_VERBS.some((verb) => what === `lightning.${verb}`) ? [`${side}-call`] : []
+}
 
 /** The hash that a call is about: of its plan, of its preimage, or given as it is. */
 function hashOf(verb: Call['verb'], asked: unknown): string {
