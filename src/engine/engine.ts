@@ -167,6 +167,7 @@ export class Engine {
   /**
    * Starts in the order of design.md 3. Resolves when what was missed is handled and timers and payouts run; Lightning
    * or relays that do not answer in time do not hold it up. Throws {@link RivalError} when another instance runs.
+   * Stopped meanwhile, it starts nothing more.
    */
   async start(): Promise<void> {
     const { ctx } = { ctx: this.#ctx }
@@ -184,6 +185,7 @@ export class Engine {
         crossCheck(ctx, tx)
       },
     })
+    if (this.#stopped) return
     const up = new Promise<void>((resolve) => this.#firstUp.push(resolve))
     const kinds = ctx.settings.transports.map((transport) => (transport === 2 ? KIND_DIRECT : KIND_GIFT_WRAP))
     ctx.relays.open(
@@ -196,6 +198,7 @@ export class Engine {
     )
     await this.#within(RELAYS_AT_START_MS, up)
     await this.#refuseBesideRival()
+    if (this.#stopped) return
     this.#publisher.start()
     this.#broadcaster.start()
     this.#executor.start()
@@ -209,6 +212,7 @@ export class Engine {
         announce(ctx, tx)
       },
     })
+    if (this.#stopped) return
     this.#executor.startPayments()
     this.#resolver.start()
     this.#duties = new Duties(ctx, this.#link, catchUp)
