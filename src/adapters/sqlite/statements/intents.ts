@@ -222,8 +222,9 @@ export const intents = {
     RETURNING id
   `),
 
-  /** Open intents whose time has come, whatever they wait for, oldest first. No row: nothing is due. */
+  /** Intents to begin or to look up now, oldest first; those that were claimed have their lease. No row: nothing is due. */
   op_due: many<{ now: number; n: number }, LnOpRow>(`
-    SELECT * FROM ln_op WHERE state IN ('planned','dispatching','unknown','in_flight') AND next_at <= :now ORDER BY next_at LIMIT :n
+    SELECT * FROM ln_op WHERE state IN ('planned','dispatching','unknown','in_flight') AND next_at <= :now
+       AND state <> 'dispatching' ORDER BY next_at LIMIT :n
   `),
 }

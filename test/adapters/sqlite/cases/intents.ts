@@ -53,6 +53,7 @@ describe('intents of holds', () => {
     expect(d.s.op_due({ now: 50, n: 9 }).map((op) => op.id)).toEqual([id])
     hit(d.claim(id))
     miss(d.s.op_defer({ id, v: d.op(id).version, next: 60 })) // on its way
+    miss(d.s.op_due({ now: 1e6, n: 9 })) // its lease watches over it
     d.hold('H')
     d.planHold('hold_create', 'H')
     hit(d.s.op_defer({ id: 'hold_create:H', v: 1, next: 60 }))
