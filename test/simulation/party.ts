@@ -140,7 +140,8 @@ export class Party {
         return () => this.#pays(bolt11Of(message))
       case 'add-invoice':
         if (message.payload?.kind !== 'order' || this.role !== 'buyer') return null
-        if (wish === 'taker-cancels' && !this.isMaker) return cancels
+        if (wish === 'taker-cancels' && !this.isMaker && message.payload.order.status === 'waiting-buyer-invoice')
+          return cancels
         return this.#givesDestination(message.payload.order.amount)
       case 'hold-invoice-payment-accepted':
         if (wish === 'cooperative-cancel') return this.isMaker ? cancels : null

@@ -1,6 +1,7 @@
 /** What runs came to, in words. */
 import { Coverage } from './coverage.ts'
 import type { Plan } from './plan.ts'
+import { reachedBy } from './scenarios.ts'
 import type { Outcome } from './simulation.ts'
 
 const EVIDENCE_LINES = 30
@@ -44,12 +45,14 @@ export class Tally {
   }
 
   summary(verbose: boolean): string[] {
+    const { reached, missed } = reachedBy(this.coverage, this.faults)
     const hours = (this.#virtualMs / 3_600_000).toFixed(1)
     return [
       `${this.#runs} runs, ${this.#trades} trades, ${hours} virtual hours; no promise was broken`,
       `orders ended: ${counts(this.#endings)}`,
       `well-behaved trades: ${this.#good}, of them ${(100 * this.successShare).toFixed(0)} % succeeded`,
       `faults, ${this.faultsPerTrade.toFixed(2)} a trade: ${counts(this.faults)}`,
+      `crash points and faults reached: ${reached.join(' ')}; missed: ${missed.join(' ') || 'none'}`,
       ...(verbose
         ? [`the power went at: ${counts(this.coverage.killedAt)}`, `seen: ${counts(this.coverage.seen)}`]
         : []),
