@@ -169,18 +169,7 @@ export function paymentResolved(
 ): void {
   if (seen === 'not-found') {
     if (op.known === 1) amnesia(ctx, tx, op)
-    else if ((op.request_expires_at ?? 0) > tx.nowS + MIN_LIFE_TO_DISPATCH_S) {
-      // Not recorded, maybe still in a buffer: only the same hash may be sent again (money-path.md 0.3 point 5).
-      tx.s.op_again({
-        id: op.id,
-        attempt: op.attempt,
-        next: tx.nowS + lookBackoffS(op.attempt),
-        sure_not_sent: 0,
-        class: 'S',
-        detail: 'no record',
-        not_found: 1,
-      })
-    } else paymentFailed(ctx, tx, op, { reason: 'unpayable', tried: false, notFound: true, reconnected: false })
+    else notRecorded(ctx, tx, op, 1)
     return
   }
   switch (seen.state) {
@@ -203,7 +192,25 @@ export function paymentResolved(
           notFound: false,
           reconnected: row.conn !== epoch,
         })
-      else later(tx)
+      else notRecorded(ctx, tx, row, 0)
     }
   }
+}
+
+/** LND has nothing of this attempt, at most of an earlier one: it is not recorded, or still in a buffer (money-path.md 0.3 point 5). */
+function notRecorded(ctx: Ctx, tx: Tx, op: LnOpRow, notFound: 0 | 1): void {
+  if ((op.request_expires_at ?? 0) <= tx.nowS + MIN_LIFE_TO_DISPATCH_S) {
+    paymentFailed(ctx, tx, op, { reason: 'unpayable', tried: false, notFound: true, reconnected: false })
+    return
+  }
+  // Only the same hash may be sent again: LND pays it once, however many attempts arrive.
+  tx.s.op_again({
+    id: op.id,
+    attempt: op.attempt,
+    next: tx.nowS + lookBackoffS(op.attempt),
+    sure_not_sent: 0,
+    class: 'S',
+    detail: 'no record',
+    not_found: notFound,
+  })
 }
