@@ -17,7 +17,7 @@ import { portableCurves } from '../wire/curves.ts'
 import { signEvent } from '../wire/event.ts'
 import { type AppConfig, ConfigError } from './config/load.ts'
 import { canListen, serveControl } from './control-socket.ts'
-import { claimDataDir, databaseOf, hasDatabase, lockDataDir } from './data-dir.ts'
+import { claimDataDir, databaseOf, hasDatabase, lockDataDir, refuseClockSetBack } from './data-dir.ts'
 import { loadMoneySeed, loadNodeKeys } from './keys.ts'
 import { OpenerPool, openerThreads } from './opener-pool.ts'
 import { priceSources } from './prices.ts'
@@ -47,6 +47,8 @@ export type DaemonOptions = {
   readonly shutdown: Shutdown
   /** the operator vouches that no other daemon uses this key (DEC-36) */
   readonly onlyOne?: boolean
+  /** the operator vouches that the clock is right now, and was wrong before */
+  readonly clockIsRight?: boolean
   /** the host's when absent */
   readonly clock?: Clock
 }
@@ -57,7 +59,7 @@ export type DaemonOptions = {
  * relays that do not answer are no such thing: the daemon starts and waits for them.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config, log, shutdown, onlyOne = false, clock = systemClock } = options
+  const { config, log, shutdown, onlyOne = false, clockIsRight = false, clock = systemClock } = options
   const { dataDir } = config
   const startedAtMs = clock.nowMs()
   for (const note of config.notes) log.warn('config.note', { note })
@@ -69,7 +71,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const seed = loadMoneySeed(dataDir, hasDatabase(dataDir))
   const store = openDatabase(dataDir)
   shutdown.beforeExit('database', () => store.close())
+  refuseUnwritable(store, dataDir)
   claimDataDir(store, dataDir, node, seed)
+  if (!clockIsRight) refuseClockSetBack(store, dataDir, clock)
 
   const lightning = createLnd(config.lnd, { clock })
   if (!lightning.ok) throw new ConfigError([`${config.file}: section [lightning]: ${lightning.error}`])
@@ -144,9 +148,22 @@ function openDatabase(dataDir: string): Store {
   try {
     return openStore(databaseOf(dataDir))
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new Refusal(`${databaseOf(dataDir)} cannot be used: ${why}`, { exitCode: EXIT.config, cause: error })
+    throw unusable(dataDir, error)
   }
+}
+
+/** A database that can be read but not written would hold up every message for ever: it is refused now. */
+function refuseUnwritable(store: Store, dataDir: string): void {
+  try {
+    store.transaction(() => store.s.meta_put({ key: 'opened_by', value: VERSION }))
+  } catch (error) {
+    throw unusable(dataDir, error)
+  }
+}
+
+function unusable(dataDir: string, error: unknown): Refusal {
+  const why = error instanceof Error ? error.message : String(error)
+  return new Refusal(`${databaseOf(dataDir)} cannot be used: ${why}`, { exitCode: EXIT.config, cause: error })
 }
 
 /** A macaroon without a right that we need would fail in the middle of a trade: it is refused now. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { acquireDataDirLock, DirectoryLockedError } from '../adapters/sqlite/lock.ts'
 import type { Store } from '../adapters/sqlite/store.ts'
 import type { MoneySeed } from '../engine/seed.ts'
+import type { Clock } from '../ports/system.ts'
 import { EXIT, Refusal } from './refusal.ts'
 
 /** The database of a data directory. */
@@ -28,6 +29,9 @@ export function lockDataDir(dataDir: string, to: string): { release(): void } {
     })
   }
 }
+
+/** As far behind as a clock may be: beyond it, what traders write looks like the future, and is dropped (DEC-03). */
+const CLOCK_MAX_BEHIND_S = 600
 
 const NODE_KEY = 'node_key'
 const SEED_MARKER = 'seed_marker'
@@ -59,4 +63,20 @@ export function claimDataDir(
       `${dataDir} has the database of one money seed and the file of another. Restore the money.seed that belongs to the database.`,
       { exitCode: EXIT.config },
     )
+}
+
+/**
+ * With a clock far behind its own past the daemon would drop what every trader writes, and count no window right. Throws
+ * {@link Refusal}.
+ */
+export function refuseClockSetBack(store: Store, dataDir: string, clock: Clock): void {
+  const nowS = Math.floor(clock.nowMs() / 1000)
+  const aliveS = store.s.process_last()?.alive_at ?? nowS
+  if (nowS >= aliveS - CLOCK_MAX_BEHIND_S) return
+  const inWords = (atS: number): string => new Date(atS * 1000).toISOString()
+  throw new Refusal(
+    `The clock of this machine says ${inWords(nowS)}, but a daemon worked in ${dataDir} at ${inWords(aliveS)}. ` +
+      'Correct the clock. If it is right now, and was wrong then, start once with --the-clock-is-right.',
+    { exitCode: EXIT.config },
+  )
 }

@@ -15,6 +15,8 @@ export type RunOptions = {
   readonly host: ProcessHost
   readonly isTerminal: boolean
   readonly onlyOne: boolean
+  /** the operator vouches for the clock although it was set back */
+  readonly clockIsRight?: boolean
   /** the one that the configuration asks for when absent */
   readonly log?: Log
   /** the host's when absent */
@@ -42,7 +44,7 @@ function logOf(config: AppConfig, isTerminal: boolean): Log {
  * again and the reason is thrown: a {@link Refusal} for the operator, anything else for us.
  */
 export async function runDaemon(options: RunOptions): Promise<RunningDaemon> {
-  const { config, host, isTerminal, onlyOne, surroundings, clock = systemClock } = options
+  const { config, host, isTerminal, onlyOne, clockIsRight = false, surroundings, clock = systemClock } = options
   const log = options.log ?? logOf(config, isTerminal)
   const shutdown = new Shutdown({
     host,
@@ -53,7 +55,7 @@ export async function runDaemon(options: RunOptions): Promise<RunningDaemon> {
   })
   if (surroundings !== undefined) shutdown.beforeExit('surroundings', surroundings)
   try {
-    const daemon = await startDaemon({ config, log, shutdown, onlyOne, clock })
+    const daemon = await startDaemon({ config, log, shutdown, onlyOne, clockIsRight, clock })
     return { ...daemon, stop: (why) => shutdown.stop(why) }
   } catch (error) {
     await shutdown.stop('the start failed', error instanceof Refusal ? error.exitCode : EXIT.failed)

@@ -164,6 +164,12 @@ export class AcceptanceWorld {
     return this.#db.prepare<(string | number)[], Row>(sql).all(...params)
   }
 
+  /** The database is about to be replaced: the next read opens it anew. */
+  forgetsRows(): void {
+    this.#db?.close()
+    this.#db = null
+  }
+
   /** An order's status, and its phase when it is not steady. */
   standing(orderId: string): string {
     const [row] = this.rows<{ status: string; phase: string }>('SELECT status, phase FROM orders WHERE id = ?', orderId)

@@ -67,6 +67,17 @@ export class DaemonChild {
     return within(this.#end, 'the daemon to end', UP_MS)
   }
 
+  /** Sends it a signal, which ends it or not. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** SIGKILL: it has no time for a last word. */
+  async kill(): Promise<void> {
+    if (!this.hasEnded) this.#child.kill('SIGKILL')
+    await this.#end
+  }
+
   /** Stops it in order, if it still runs. */
   async stop(): Promise<void> {
     if (!this.hasEnded) this.#child.kill('SIGTERM')

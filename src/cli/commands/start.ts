@@ -30,9 +30,16 @@ export function addStart(program: Command, cli: Cli): void {
     .command('start')
     .description('run the daemon until it is told to stop (SIGINT or SIGTERM)')
     .option('--i-am-the-only-one', 'start although another daemon seems to use the same key', false)
-    .action(async (options: { readonly iAmTheOnlyOne: boolean }) => {
+    .option('--the-clock-is-right', 'start although the clock is behind the time of the last run', false)
+    .action(async (options: { readonly iAmTheOnlyOne: boolean; readonly theClockIsRight: boolean }) => {
       const config = loadConfig(cli.configSource())
-      await runDaemon({ config, host: cli.io.host, isTerminal: cli.io.isTerminal, onlyOne: options.iAmTheOnlyOne })
+      await runDaemon({
+        config,
+        host: cli.io.host,
+        isTerminal: cli.io.isTerminal,
+        onlyOne: options.iAmTheOnlyOne,
+        clockIsRight: options.theClockIsRight,
+      })
       cli.keepRunning()
     })
 }
