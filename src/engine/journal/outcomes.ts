@@ -200,7 +200,7 @@ export function paymentResolved(
 /** LND has nothing of this attempt, at most of an earlier one: it is not recorded, or still in a buffer (money-path.md 0.3 point 5). */
 function notRecorded(ctx: Ctx, tx: Tx, op: LnOpRow, notFound: 0 | 1): void {
   if ((op.request_expires_at ?? 0) <= tx.nowS + MIN_LIFE_TO_DISPATCH_S) {
-    paymentFailed(ctx, tx, op, { reason: 'unpayable', tried: false, notFound: true, reconnected: false })
+    paymentFailed(ctx, tx, op, { reason: 'unpayable', tried: false, notFound: notFound === 1, reconnected: false })
     return
   }
   // Only the same hash may be sent again: LND pays it once, however many attempts arrive.
