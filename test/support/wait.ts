@@ -25,3 +25,8 @@ export async function eventually(
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
+
+/** Lets real time go by: for chance to choose a moment, never to wait for something that can be asked for. */
+export function letPass(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

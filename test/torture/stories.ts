@@ -5,7 +5,7 @@ import { feePerPartyMsat, quoteMsat } from '../../src/core/pricing.ts'
 import { SANDBOX_PRICES } from '../../src/sandbox/price-server.ts'
 import { SANDBOX_FEE, type World } from '../../src/sandbox/world.ts'
 import type { Dice } from '../simulation/dice.ts'
-import { eventually } from '../support/wait.ts'
+import { eventually, letPass } from '../support/wait.ts'
 import type { TorturedTrader } from './tortured-trader.ts'
 
 /** How a trade goes. */
@@ -145,7 +145,7 @@ async function releases(world: World, plan: Plan, deal: Deal, withNext: boolean)
   await seller.insist((client) => client.release(orderId, { withNext }))
   if (plan.payout === 'held') {
     await eventually(() => wallet.held().length > 0, `the payout of ${orderId} to arrive`, PAYOUT_BEGINS_MS)
-    await new Promise((resolve) => setTimeout(resolve, plan.payoutMs))
+    await letPass(plan.payoutMs)
     wallet.onIncoming('settle')
     for (const hash of wallet.held()) wallet.settleHeld(hash)
   }

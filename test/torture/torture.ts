@@ -6,7 +6,7 @@ import { msat } from '../../src/core/money.ts'
 import { DaemonProcess } from '../../src/sandbox/demo/daemon-process.ts'
 import { startWorld, type World } from '../../src/sandbox/world.ts'
 import { Dice } from '../simulation/dice.ts'
-import { eventually } from '../support/wait.ts'
+import { eventually, letPass } from '../support/wait.ts'
 import { audit, type Facts, type Finding, unfinished } from './audit.ts'
 import { type Deal, drawPlan, play } from './stories.ts'
 import { Purse, TorturedTrader } from './tortured-trader.ts'
@@ -153,13 +153,13 @@ class TortureRun {
           () => undefined,
           () => undefined,
         )
-        await pause(this.#dice.between(50, 1200))
+        await letPass(this.#dice.between(50, 1200))
         await this.#kill(aim)
         await started
       } else {
         if (aim === 'payment')
           await eventually(() => this.#payments() > 0, '', PAYMENT_BEGINS_MS).catch(() => undefined)
-        await pause(aim === 'payment' ? this.#dice.between(0, 300) : this.#dice.between(50, 2500))
+        await letPass(aim === 'payment' ? this.#dice.between(0, 300) : this.#dice.between(50, 2500))
         await this.#kill(aim)
       }
       const { payments, escrows } = this.#kills.at(-1) ?? { payments: 0, escrows: 0 }
@@ -211,5 +211,4 @@ class TortureRun {
   }
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const inWords = (error: unknown): string => (error instanceof Error ? error.message : String(error))

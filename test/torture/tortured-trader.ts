@@ -13,6 +13,7 @@ import { addMsat, type Msat, satsToMsat, ZERO_MSAT } from '../../src/core/money.
 import type { Action } from '../../src/core/protocol.ts'
 import type { SimWallet } from '../../src/sandbox/lightning/control.ts'
 import type { World } from '../../src/sandbox/world.ts'
+import { letPass } from '../support/wait.ts'
 
 /** An answer that does not come in this time is asked for again, as people do. */
 const ANSWER_MS = 12_000
@@ -22,8 +23,6 @@ const TRIES = 10
 const AGAIN_MS = 1000
 /** Refusals that only say: not now (DEC-04). */
 const NOT_NOW: ReadonlySet<string | null> = new Set(['pending_order_exists', 'too_many_requests', 'invalid_parameters'])
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** The sats of one person, over all the clients that he uses. */
 export class Purse {
@@ -91,7 +90,7 @@ export class TorturedTrader {
       } catch (error) {
         const request = askAgain(error)
         if (request === null || tries === TRIES) throw error
-        if (error instanceof CantDoError) await pause(AGAIN_MS)
+        if (error instanceof CantDoError) await letPass(AGAIN_MS)
         ask = () => this.client.resend(request)
       }
     }
