@@ -25,7 +25,7 @@ export type Admission = {
  */
 export function checkInvoice(ctx: Ctx, text: string, wanted: Admission): Result<Bolt11, string> {
   if (text.length > INVOICE_MAX_CHARS) return err('too long')
-  const decoded = decodeBolt11(text)
+  const decoded = decodeBolt11(text, ctx.key.curves)
   if (!decoded.ok) return err(decoded.error)
   const invoice = decoded.value
   const node = ctx.lightning.node

@@ -2,11 +2,11 @@
  * Lightning invoices as text (BOLT 11). Reads what LND would accept for a payment and refuses the rest, ambiguity
  * included: an invoice that two readers could understand differently must not decide where sats go.
  */
-import { recoverPublicKey, verify } from '@noble/secp256k1'
+import { verify } from '@noble/secp256k1'
 import { bech32 } from '@scure/base'
 import { MSAT_MAX, type Msat, msat } from '../core/money.ts'
 import { err, ok, type Result } from '../core/result.ts'
-import { isPublicKey } from './curves.ts'
+import { type Curves, isPublicKey, portableCurves } from './curves.ts'
 import { bytesToHex, hexToBytes, sha256 } from './hex.ts'
 
 const PREFIXES = { bc: 'mainnet', tb: 'testnet', tbs: 'signet', bcrt: 'regtest', sb: 'simnet' } as const
@@ -290,14 +290,10 @@ export function readBolt11(text: string): Result<UnprovenBolt11, string> {
  * Who signed: the named node when there is one, which must sign with a low S, else the node that the signature gives
  * away, with any S (BOLT 11).
  */
-function signer({ namedPayee, digest, signature, recovery }: UnprovenBolt11): string | null {
+function signer({ namedPayee, digest, signature, recovery }: UnprovenBolt11, curves: Curves): string | null {
+  if (namedPayee === null) return curves.recover(signature, digest, recovery)
   try {
-    if (namedPayee !== null) {
-      const holds = verify(signature, digest, hexToBytes(namedPayee), { prehash: false })
-      return holds ? namedPayee : null
-    }
-    const recoverable = Uint8Array.of(recovery, ...signature)
-    return bytesToHex(recoverPublicKey(recoverable, digest, { prehash: false }))
+    return verify(signature, digest, hexToBytes(namedPayee), { prehash: false }) ? namedPayee : null
   } catch {
     return null
   }
@@ -307,7 +303,7 @@ function signer({ namedPayee, digest, signature, recovery }: UnprovenBolt11): st
  * Reads an invoice from a stranger: checksum, every field, signature. Time, network, amount and payee are facts for the
  * caller to judge. Never throws.
  */
-export function decodeBolt11(text: string): Result<Bolt11, string> {
+export function decodeBolt11(text: string, curves: Curves = portableCurves): Result<Bolt11, string> {
   const unproven = readBolt11(text)
   if (!unproven.ok) return unproven
   const {
@@ -319,7 +315,7 @@ export function decodeBolt11(text: string): Result<Bolt11, string> {
     ...facts
   } = unproven.value
   if (!hopNodes.every(isPublicKey)) return err('route: not a node')
-  const payee = signer(unproven.value)
+  const payee = signer(unproven.value, curves)
   if (payee === null) return err('signature does not hold')
   return ok({ ...facts, payee })
 }

@@ -3,7 +3,7 @@
  * tested against. Public keys are x-only, in lower-case hex, as Nostr writes them.
  */
 import { createHash, createHmac } from 'node:crypto'
-import { getSharedSecret, hashes, Point, schnorr } from '@noble/secp256k1'
+import { getSharedSecret, hashes, Point, recoverPublicKey, schnorr } from '@noble/secp256k1'
 import { bytesToHex, hexToBytes, isHex } from './hex.ts'
 import { signSchnorr } from './schnorr.ts'
 
@@ -21,6 +21,11 @@ export interface Curves {
    * key must have verified a signature, or passed {@link isPublicKey}, before it comes here.
    */
   ecdhX(secretKey: Uint8Array, publicKey: string): Uint8Array
+  /**
+   * The compressed key, in hex, that an ECDSA signature (r and s, 64 bytes) over a 32-byte digest gives away; null when
+   * there is none. `recovery` says which of the possible keys it is, 0 to 3. S may be high. Never throws.
+   */
+  recover(signature: Uint8Array, digest: Uint8Array, recovery: number): string | null
 }
 
 /** Whether a text is the x-coordinate of a point: 64 lower-case hex digits that name a valid Nostr key. Never throws. */
@@ -47,4 +52,12 @@ export const portableCurves: Curves = {
     return schnorr.verify(signature, digest, hexToBytes(publicKey))
   },
   ecdhX: (secretKey, publicKey) => getSharedSecret(secretKey, hexToBytes(`02${publicKey}`), true).slice(1),
+  recover(signature, digest, recovery) {
+    if (signature.length !== 64 || digest.length !== 32) return null
+    try {
+      return bytesToHex(recoverPublicKey(Uint8Array.of(recovery, ...signature), digest, { prehash: false }))
+    } catch {
+      return null
+    }
+  },
 }

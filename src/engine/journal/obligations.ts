@@ -181,7 +181,7 @@ export function startPaying(ctx: Ctx, tx: Tx, oid: string): void {
 
 /** Plans the payment of one invoice. False: it can not be paid for this obligation (expired, not reserved for it). */
 function planPayment(ctx: Ctx, tx: Tx, row: ObligationRow, request: string): boolean {
-  const decoded = decodeBolt11(request)
+  const decoded = decodeBolt11(request, ctx.key.curves)
   const node = ourNode(tx)
   if (!decoded.ok || node === null) return false
   const invoice = decoded.value
