@@ -103,6 +103,8 @@ export type InvoiceState = 'open' | 'accepted' | 'settled' | 'canceled'
 
 /** An invoice of the node, as a test wants to see it. */
 export type SimInvoice = {
+  /** LND's number; given out again when the newest invoice was collected */
+  readonly index: number
   readonly hash: string
   readonly state: InvoiceState
   readonly request: string
@@ -113,6 +115,8 @@ export type SimInvoice = {
 
 /** A payment of the node, as a test wants to see it. */
 export type SimPayment = {
+  /** LND's number; given out again when a failed payment was the newest and is made anew */
+  readonly index: number
   readonly hash: string
   readonly request: string
   readonly amountMsat: Msat

@@ -170,6 +170,7 @@ export class Node implements SimNode {
 
 function simInvoice(invoice: Invoice): SimInvoice {
   return {
+    index: invoice.addIndex,
     hash: invoice.hash,
     state: invoice.state,
     request: invoice.request,
@@ -181,6 +182,7 @@ function simInvoice(invoice: Invoice): SimInvoice {
 
 function simPayment(payment: Payment): SimPayment {
   return {
+    index: payment.index,
     hash: payment.hash,
     request: payment.request,
     amountMsat: msat(payment.amountMsat),
