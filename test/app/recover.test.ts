@@ -59,7 +59,7 @@ describe('escrows whose database is lost', () => {
 
   const run = (act: RecoverAct | null, by = seed) => recover({ dataDir: dir, lightning, seed: by }, act)
 
-  it('are found with the seed and LND alone, the held ones first; strangers are left out', async () => {
+  it('F-059a: are found with the seed and LND alone, the held ones first; strangers are left out', async () => {
     const open = await escrow(seed, 1, false)
     const held = await escrow(seed, 2, true)
     await escrow(new MoneySeed(new Uint8Array(32).fill(8)), 3, true)
