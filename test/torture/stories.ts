@@ -15,11 +15,18 @@ export type Plan = {
   /** where the buyer wants his sats */
   readonly destination: 'invoice' | 'address'
   readonly end: 'paid' | 'canceled-offer' | 'canceled-take' | 'canceled-together'
+  /** slow: on its way for so long; held: the payee sits on it until the daemon has been killed, and so long after that */
   readonly payout: 'plain' | 'slow' | 'held' | 'failing'
   readonly fiat: number
   readonly amountSats: number
-  /** how long a slow or held payout takes */
   readonly payoutMs: number
+}
+
+/** Where a trade is played. */
+export type Stage = {
+  readonly world: World
+  /** resolves when the daemon has been killed once more, or will not be any more */
+  nextKill(): Promise<void>
 }
 
 /** What the traders agreed on, and how they saw it end. */
@@ -39,7 +46,7 @@ const PAYOUT_BEGINS_MS = 120_000
 /** Draws a trade. Payouts that fail need an invoice to be replaced. */
 export function drawPlan(dice: Dice): Plan {
   const end = dice.weighed({ paid: 14, 'canceled-offer': 1, 'canceled-take': 2, 'canceled-together': 3 })
-  const payout = dice.weighed({ plain: 3, slow: 8, held: 4, failing: 1 })
+  const payout = dice.weighed({ plain: 4, slow: 5, held: 6, failing: 1 })
   const pricing = dice.weighed({ fixed: 4, market: 3, range: 3 })
   return {
     kind: dice.pick(['sell', 'buy']),
@@ -49,23 +56,23 @@ export function drawPlan(dice: Dice): Plan {
     payout,
     fiat: pricing === 'range' ? dice.between(RANGE.min, RANGE.max - RANGE.min) : dice.between(5, 60),
     amountSats: dice.between(10_000, 90_000),
-    payoutMs: dice.between(500, 4000),
+    payoutMs: dice.between(0, 2500),
   }
 }
 
 /** Plays a trade to its end; tells of each deal as soon as its end is known. Rejects when the node leaves a trader alone. */
 export async function play(
-  world: World,
+  stage: Stage,
   plan: Plan,
   { seller, buyer }: { readonly seller: TorturedTrader; readonly buyer: TorturedTrader },
   record: (deal: Deal) => void,
 ): Promise<void> {
   const maker = plan.kind === 'sell' ? seller : buyer
-  const orderId = await offers(world, plan, maker, buyer)
+  const orderId = await offers(stage.world, plan, maker, buyer)
   const amountMsat = plan.pricing === 'fixed' ? satsToMsat(plan.amountSats) : marketMsat(plan.fiat)
   const deal = { seller, buyer, amountMsat, feeMsat: feePerPartyMsat(amountMsat, SANDBOX_FEE) }
   if (plan.end === 'canceled-offer') await cancels(maker, orderId)
-  else await trades(world, plan, { ...deal, orderId, end: plan.end })
+  else await trades(stage, plan, { ...deal, orderId, end: plan.end })
   record({ ...deal, orderId, end: plan.end })
   if (plan.pricing !== 'range' || plan.end !== 'paid') return
   const rest = await maker.hearOfRest()
@@ -86,10 +93,10 @@ async function offers(world: World, plan: Plan, maker: TorturedTrader, buyer: To
   return orderIdOf(await maker.insist((client) => client.newOrder(offer)))
 }
 
-async function trades(world: World, plan: Plan, deal: Deal): Promise<void> {
+async function trades(stage: Stage, plan: Plan, deal: Deal): Promise<void> {
   const { orderId, seller, buyer, end } = deal
   const [maker, taker] = plan.kind === 'sell' ? [seller, buyer] : [buyer, seller]
-  const taken = await takes(world, plan, deal)
+  const taken = await takes(stage.world, plan, deal)
   if (end === 'canceled-take') {
     await taker.insist((client) => client.cancel(orderId))
     await cancels(maker, orderId)
@@ -106,7 +113,7 @@ async function trades(world: World, plan: Plan, deal: Deal): Promise<void> {
   const isRange = plan.pricing === 'range'
   await buyer.insist((client) => client.fiatSent(orderId, { withNext: isRange && plan.kind === 'buy' }))
   await seller.hear('fiat-sent-ok', orderId)
-  await releases(world, plan, deal, isRange && plan.kind === 'sell')
+  await releases(stage, plan, deal, isRange && plan.kind === 'sell')
 }
 
 /** The taker's request and its answer. */
@@ -136,7 +143,7 @@ async function locks({ kind, destination }: Plan, deal: Deal, taken: Received): 
   await buyer.hear('hold-invoice-payment-accepted', orderId)
 }
 
-async function releases(world: World, plan: Plan, deal: Deal, withNext: boolean): Promise<void> {
+async function releases({ world, nextKill }: Stage, plan: Plan, deal: Deal, withNext: boolean): Promise<void> {
   const { orderId, seller, buyer } = deal
   const { wallet } = buyer.purse
   if (plan.payout === 'slow') world.network.node.scriptPayment('next', { kind: 'slow', ms: plan.payoutMs })
@@ -145,6 +152,7 @@ async function releases(world: World, plan: Plan, deal: Deal, withNext: boolean)
   await seller.insist((client) => client.release(orderId, { withNext }))
   if (plan.payout === 'held') {
     await eventually(() => wallet.held().length > 0, `the payout of ${orderId} to arrive`, PAYOUT_BEGINS_MS)
+    await nextKill()
     await letPass(plan.payoutMs)
     wallet.onIncoming('settle')
     for (const hash of wallet.held()) wallet.settleHeld(hash)

@@ -14,7 +14,7 @@ describe('the built daemon over real sockets', () => {
       expect(report.findings.flatMap(({ what, differences }) => differences.map((d) => `${what}: ${d}`))).toEqual([])
       expect(report.evidence).toBeNull()
       expect(report.kills).toHaveLength(KILLS)
-      expect(report.kills.filter(({ payments }) => payments > 0).length).toBeGreaterThanOrEqual(KILLS / 3)
+      expect(report.tooGentle).toBe(false)
     },
     LONG_MS,
   )

@@ -13,17 +13,28 @@ import { Purse, TorturedTrader } from './tortured-trader.ts'
 
 const FUNDING_MSAT = msat(10_000_000_000)
 /** Trades that go on at the same time. */
-const STALLS = 6
+const STALLS = 8
 /** A trader's mailbox grows with his trades, so he makes room for another after so many. */
 const TRADES_OF_ONE = 5
 /** Traders that still listen after their last trade: what should not be said twice would be said to them. */
 const LISTENERS = 40
-const PAYMENT_BEGINS_MS = 6000
+/** How long a life lasts that is to end at any moment. */
+const LIFE_MS = { min: 50, max: 1600 }
+/** How long a kill waits for a payment to begin, and how soon after that it comes. */
+const PAYMENT_BEGINS_MS = 1500
+const PAYMENT_BEGUN_MS = 60
+const PROGRESS_LINES = 20
+const FIRST_START_MS = 1000
 const REST_MS = 90_000
+/** The part of the kills that has to meet a payment on its way. */
+const MIN_SHARE = 1 / 3
 
 /** What a kill met. */
 export type Kill = {
+  /** at any moment of its life, as a payment begins, before it is up */
   readonly aim: 'anywhen' | 'payment' | 'start'
+  /** it served: what it had missed was read */
+  readonly ready: boolean
   /** payments that LND was making */
   readonly payments: number
   /** escrows that LND held */
@@ -43,6 +54,10 @@ export type TortureOptions = {
 export type TortureReport = {
   readonly kills: readonly Kill[]
   readonly deals: number
+  /** what the traders were told, in all */
+  readonly messages: number
+  /** whether too few kills met a payment on its way to prove anything */
+  readonly tooGentle: boolean
   readonly findings: readonly Finding[]
   /** where everything is kept; null when nothing differs */
   readonly evidence: string | null
@@ -70,6 +85,8 @@ class TortureRun {
   readonly #purses: Purse[] = []
   readonly #traders: TorturedTrader[] = []
   readonly #troubles: string[] = []
+  readonly #waiting: (() => void)[] = []
+  #startMs = FIRST_START_MS
   #isOver = false
 
   constructor(world: World, options: TortureOptions) {
@@ -90,6 +107,7 @@ class TortureRun {
       this.#troubles.push(`the daemon: ${inWords(error)}`)
     }
     this.#isOver = true
+    this.#tellWaiting()
     await Promise.all(stalls)
     await Promise.all(this.#purses.map((purse) => purse.settled()))
     await eventually(() => unfinished(nodeDir).length === 0, 'everything to be done', REST_MS).catch(() => undefined)
@@ -103,7 +121,15 @@ class TortureRun {
     }
     const findings = [trades, ...audit(facts)]
     const evidence = findings.some(({ differences }) => differences.length > 0) ? this.#keepEvidence(facts) : null
-    return { kills: this.#kills, deals: this.#deals.length, findings, evidence }
+    const met = this.#kills.filter(({ payments }) => payments > 0).length
+    return {
+      kills: this.#kills,
+      deals: this.#deals.length,
+      messages: this.#traders.reduce((sum, { client }) => sum + client.history().length, 0),
+      tooGentle: met < this.#kills.length * MIN_SHARE,
+      findings,
+      evidence,
+    }
   }
 
   async close(): Promise<void> {
@@ -114,6 +140,7 @@ class TortureRun {
   /** One trade after the other, until the killing is over. */
   async #keepStall(stall: number, dice: Dice): Promise<void> {
     const purses = [this.#purse(`stall${stall}left`), this.#purse(`stall${stall}right`)] as const
+    const stage = { world: this.#world, nextKill: () => this.#nextKill() }
     let pair: readonly [TorturedTrader, TorturedTrader] | null = null
     for (let n = 0; !this.#isOver; n += 1) {
       if (pair === null || n % TRADES_OF_ONE === 0)
@@ -121,7 +148,7 @@ class TortureRun {
       const [seller, buyer] = dice.chance(0.5) ? pair : [pair[1], pair[0]]
       const plan = drawPlan(dice)
       try {
-        await play(this.#world, plan, { seller, buyer }, (deal) => this.#deals.push(deal))
+        await play(stage, plan, { seller, buyer }, (deal) => this.#deals.push(deal))
       } catch (error) {
         this.#troubles.push(`${JSON.stringify(plan)}: ${inWords(error)}`)
         this.#options.say(`A TRADE DID NOT COME TO ITS END: ${this.#troubles.at(-1)}`)
@@ -145,35 +172,67 @@ class TortureRun {
 
   async #killAgainAndAgain(): Promise<void> {
     const { kills, say } = this.#options
+    const every = Math.ceil(kills / PROGRESS_LINES)
     while (this.#kills.length < kills) {
-      const aim = this.#dice.weighed({ anywhen: 4, payment: 5, start: 1 })
-      if (aim === 'start') {
-        await this.#daemon.kill()
-        const started = this.#daemon.start().then(
-          () => undefined,
-          () => undefined,
-        )
-        await letPass(this.#dice.between(50, 1200))
-        await this.#kill(aim)
-        await started
-      } else {
-        if (aim === 'payment')
-          await eventually(() => this.#payments() > 0, '', PAYMENT_BEGINS_MS).catch(() => undefined)
-        await letPass(aim === 'payment' ? this.#dice.between(0, 300) : this.#dice.between(50, 2500))
-        await this.#kill(aim)
+      const aim = this.#dice.weighed({ anywhen: 5, payment: 3, start: 2 })
+      if (aim === 'start') await this.#killAtStart()
+      else {
+        if (aim === 'payment') await this.#untilPaymentBegins()
+        else await letPass(this.#dice.between(LIFE_MS.min, LIFE_MS.max))
+        await this.#kill({ aim, ready: true })
       }
-      const { payments, escrows } = this.#kills.at(-1) ?? { payments: 0, escrows: 0 }
-      say(
-        `kill ${this.#kills.length}/${kills}: ${payments} payments in flight, ${escrows} escrows held; ${this.#deals.length} trades have ended`,
-      )
-      await this.#daemon.start()
+      if (this.#kills.length % every === 0) say(this.#progress())
+      await this.#start()
     }
   }
 
-  async #kill(aim: Kill['aim']): Promise<void> {
-    const escrows = this.#world.network.node.invoices().filter(({ state }) => state === 'accepted').length
-    this.#kills.push({ aim, payments: this.#payments(), escrows })
+  async #start(): Promise<void> {
+    const beganMs = performance.now()
+    await this.#daemon.start()
+    this.#startMs = performance.now() - beganMs
+  }
+
+  /** The daemon is replaced by one that is killed before it serves, or just then. */
+  async #killAtStart(): Promise<void> {
     await this.#daemon.kill()
+    let ready = false
+    const started = this.#daemon.start().then(
+      () => {
+        ready = true
+      },
+      () => undefined,
+    )
+    await letPass(this.#dice.between(0, this.#startMs))
+    await this.#kill({ aim: 'start', ready })
+    await started
+  }
+
+  async #untilPaymentBegins(): Promise<void> {
+    const { node } = this.#world.network
+    const before = node.payments().length
+    await eventually(() => node.payments().length > before, '', PAYMENT_BEGINS_MS).catch(() => undefined)
+    await letPass(this.#dice.between(0, PAYMENT_BEGUN_MS))
+  }
+
+  async #kill(how: Pick<Kill, 'aim' | 'ready'>): Promise<void> {
+    const escrows = this.#world.network.node.invoices().filter(({ state }) => state === 'accepted').length
+    this.#kills.push({ ...how, payments: this.#payments(), escrows })
+    await this.#daemon.kill()
+    this.#tellWaiting()
+  }
+
+  /** Resolves when the daemon has been killed once more, or will not be any more. */
+  #nextKill(): Promise<void> {
+    return this.#isOver ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  #tellWaiting(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  #progress(): string {
+    const met = this.#kills.filter(({ payments }) => payments > 0).length
+    return `${this.#kills.length} of ${this.#options.kills} kills, ${met} with payments in flight; ${this.#deals.length} trades have ended`
   }
 
   #payments(): number {
