@@ -10,7 +10,7 @@ import { MoneySeed } from '../../src/engine/seed.ts'
 import { DEFAULT_LIMITS, type EngineSettings } from '../../src/engine/settings.ts'
 import type { Lightning, LightningConnection } from '../../src/ports/lightning.ts'
 import type { Relays } from '../../src/ports/relays.ts'
-import type { Clock, Log } from '../../src/ports/system.ts'
+import type { Log, SteadyClock } from '../../src/ports/system.ts'
 import { FakeAddresses } from '../../src/sandbox/fake-ports/fake-addresses.ts'
 import { FakePriceProvider } from '../../src/sandbox/fake-ports/fake-price-provider.ts'
 import type { SimConfig } from '../../src/sandbox/lightning/control.ts'
@@ -163,6 +163,10 @@ export class EngineWorld {
   hostSkewMs = 0
   /** how long the host of Lightning addresses takes */
   addressLatencyMs = 0
+  /** the relays that the daemon is configured with from its next start on; null: all there are */
+  configured: readonly SimRelay[] | null = null
+  /** engines that go on beside the present one, as nothing but a mistake lets them */
+  readonly beside = new Set<Engine>()
   readonly #traders: SimTrader[] = []
   #incarnation = 0
   /** a crash test lets a dead engine be started again as soon as somebody waits */
@@ -212,7 +216,7 @@ export class EngineWorld {
     this.#incarnation += 1
     const random = seededRandom(1000 + this.#incarnation)
     let engine: Engine | null = null
-    const isDead = () => engine !== null && this.engine !== engine
+    const isDead = () => engine !== null && this.engine !== engine && !this.beside.has(engine)
     const cut: Cut = (point, args) => {
       if (!isDead()) this.cut(point, args)
     }
@@ -225,7 +229,8 @@ export class EngineWorld {
         return { ok: true, value: conn }
       },
     }
-    const relays: Relays = this.relayNet.client({ random })
+    const urls = (this.configured ?? this.relays).map((relay) => relay.url)
+    const relays: Relays = this.relayNet.client({ random, urls })
     const publishing: Relays = new Proxy(relays, {
       get: (target, key) => {
         const value: unknown = Reflect.get(target, key, target)
@@ -234,8 +239,9 @@ export class EngineWorld {
         return value.bind(target)
       },
     })
-    const hostClock: Clock = {
+    const hostClock: SteadyClock = {
       nowMs: () => this.clock.nowMs() + this.hostSkewMs,
+      monotonicMs: () => this.clock.elapsedMs,
       after: (delayMs, task) => this.clock.after(delayMs, task),
     }
     const parts: EngineParts = {
@@ -337,7 +343,7 @@ export class EngineWorld {
   }
 
   async close(): Promise<void> {
-    for (const trader of this.#traders) await trader.close()
+    for (const trader of this.#traders) trader.close()
     if (this.engine !== null) {
       const { engine } = this
       await this.settle(engine.stop())
