@@ -4,7 +4,7 @@ import { assert } from '../../core/assert.ts'
 import type { Phase, Status } from '../../core/order/order.ts'
 import { migrate } from './migrate.ts'
 import type { NewOrder, OrderRow } from './schema.ts'
-import { type Bound, bind, type SqlParams, type SqlValue } from './statement.ts'
+import { type Bound, bind, Query, type SqlParams, type SqlValue } from './statement.ts'
 import { STATEMENTS } from './statements/index.ts'
 
 export type Statements = Bound<typeof STATEMENTS>
@@ -66,7 +66,7 @@ export class Store {
   readonly s: Statements
   /** The raw connection, for tests and tools. */
   readonly db: BetterSqlite3.Database
-  readonly #prepared = new Map<string, BetterSqlite3.Statement<unknown[], unknown>>()
+  readonly #prepared = new Map<string, Query>()
 
   /** Takes over a migrated connection; use {@link openStore}. */
   constructor(db: BetterSqlite3.Database) {
@@ -125,7 +125,7 @@ export class Store {
 
   /** Runs a statement that gives no rows; returns how many rows it changed. */
   run(sql: string, params: SqlParams | readonly SqlValue[] = []): { changes: number } {
-    return { changes: this.#prepare(sql).run(params).changes }
+    return { changes: this.#prepare(sql).run(params) }
   }
 
   /**
@@ -179,16 +179,16 @@ export class Store {
   }
 
   #exec(sql: string): void {
-    this.#prepare(sql).run()
+    this.#prepare(sql).run([])
   }
 
-  #prepare(sql: string): BetterSqlite3.Statement<unknown[], unknown> {
-    let statement = this.#prepared.get(sql)
-    if (statement === undefined) {
-      statement = this.db.prepare(sql)
-      this.#prepared.set(sql, statement)
+  #prepare(sql: string): Query {
+    let query = this.#prepared.get(sql)
+    if (query === undefined) {
+      query = new Query(this.db, sql)
+      this.#prepared.set(sql, query)
     }
-    return statement
+    return query
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openStore, type Store } from '../../../src/adapters/sqlite/store.ts'
+import { openStore, Store } from '../../../src/adapters/sqlite/store.ts'
 
 let dir: string
 let store: Store
@@ -140,7 +140,42 @@ describe('queries', () => {
   })
 
   test('refuse a missing parameter', () => {
-    expect(() => store.all('SELECT :a', {})).toThrow(/parameter/i)
+    expect(() => store.all('SELECT :a', {})).toThrow('missing parameter :a')
+    expect(() => store.get('SELECT ?', [])).toThrow(/parameter/i)
+  })
+
+  test('take one value in many places, and see no parameter in quotes and comments', () => {
+    const sql = `SELECT :a || ':b' || ':''c' || :d AS text, -:n AS n, ":d" -- not :e
+                   FROM (SELECT 1 AS ":d") LIMIT :n`
+    expect(store.all(sql, { a: 'a', d: 'd', n: 1 })).toEqual([{ text: "a:b:'cd", n: -1, ':d': 1 }])
+  })
+
+  test('keep what is bound: texts, whole numbers, fractions, bytes and nothing', () => {
+    const bytes = Buffer.from([0, 255])
+    const row = store.get('SELECT typeof(:t) AS t, typeof(:i) AS i, typeof(:r) AS r, :b AS b, :n AS n', {
+      t: '1',
+      i: 1n,
+      r: 1.5,
+      b: bytes,
+      n: null,
+    })
+    expect(row).toEqual({ t: 'text', i: 'integer', r: 'real', b: bytes, n: null })
+  })
+
+  test('hide their values from the planner, which would else plan anew at every call', () => {
+    const texts: string[] = []
+    const watched: BetterSqlite3.Database = Object.create(store.db, {
+      prepare: {
+        value: (sql: string) => {
+          texts.push(sql)
+          return store.db.prepare(sql)
+        },
+      },
+    })
+    const other = new Store(watched)
+    other.get('SELECT 1 FROM ln_op WHERE kind = :kind LIMIT :n', { kind: 'pay', n: 1 })
+    expect(texts).toContain('SELECT 1 FROM ln_op WHERE kind = +? LIMIT +?')
+    expect(texts.filter((sql) => /[^+]\?/.test(sql))).toEqual([])
   })
 })
 

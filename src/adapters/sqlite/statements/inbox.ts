@@ -88,4 +88,9 @@ export const inbox = {
   relay_cursor: one<{ url: string; cursor: number }, { cursor: number }>(`
     UPDATE relay SET cursor = :cursor WHERE url = :url AND cursor < :cursor RETURNING cursor
   `),
+
+  /** What we believed to have read after this time has to be read again: the clock was wrong. No row: nothing was. */
+  relay_cursors_back: many<{ cursor: number }, { url: string }>(`
+    UPDATE relay SET cursor = :cursor WHERE cursor > :cursor RETURNING url
+  `),
 }
