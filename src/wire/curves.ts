@@ -3,7 +3,7 @@
  * tested against. Public keys are x-only, in lower-case hex, as Nostr writes them.
  */
 import { createHash, createHmac } from 'node:crypto'
-import { getSharedSecret, hashes, Point, recoverPublicKey, schnorr } from '@noble/secp256k1'
+import { getSharedSecret, hashes, Point, recoverPublicKey, Signature, schnorr } from '@noble/secp256k1'
 import { bytesToHex, hexToBytes, isHex } from './hex.ts'
 import { signSchnorr } from './schnorr.ts'
 
@@ -53,9 +53,10 @@ export const portableCurves: Curves = {
   },
   ecdhX: (secretKey, publicKey) => getSharedSecret(secretKey, hexToBytes(`02${publicKey}`), true).slice(1),
   recover(signature, digest, recovery) {
-    if (signature.length !== 64 || digest.length !== 32) return null
+    if (digest.length !== 32) return null
     try {
-      return bytesToHex(recoverPublicKey(Uint8Array.of(recovery, ...signature), digest, { prehash: false }))
+      const recoverable = Signature.fromBytes(signature).addRecoveryBit(recovery).toBytes('recovered')
+      return bytesToHex(recoverPublicKey(recoverable, digest, { prehash: false }))
     } catch {
       return null
     }

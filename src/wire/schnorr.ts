@@ -9,22 +9,26 @@ import { Point } from '@noble/secp256k1'
 import { assert } from '../core/assert.ts'
 import { bytesToHex, hexToBytes } from './hex.ts'
 
-const { n: ORDER } = Point.CURVE()
+/** How many points the curve has: scalars are counted modulo this. */
+export const ORDER = Point.CURVE().n
 
-const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${bytesToHex(bytes)}`)
-const bytesOf = (value: bigint): Uint8Array => hexToBytes(value.toString(16).padStart(64, '0'))
+/** The number that bytes write, the highest first. */
+export const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${bytesToHex(bytes)}`)
+/** A number below 2^256 as 32 bytes, the highest first. */
+export const bytesOf = (value: bigint): Uint8Array => hexToBytes(value.toString(16).padStart(64, '0'))
 
 const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => {
   const hash = createHash('sha256')
   for (const part of parts) hash.update(part)
-  return new Uint8Array(hash.digest())
+  return hash.digest()
 }
 
 const TAGS = Object.fromEntries(
   ['aux', 'nonce', 'challenge'].map((tag) => [tag, sha256(new TextEncoder().encode(`BIP0340/${tag}`))]),
 )
 
-const tagged = (tag: 'aux' | 'nonce' | 'challenge', ...parts: readonly Uint8Array[]): Uint8Array => {
+/** A hash of BIP-340: 32 bytes that are the caller's alone, to be wiped where they are secret. */
+export const tagged = (tag: 'aux' | 'nonce' | 'challenge', ...parts: readonly Uint8Array[]): Uint8Array => {
   const prefix = TAGS[tag]
   assert(prefix !== undefined, `a tag of BIP-340: ${tag}`)
   return sha256(prefix, prefix, ...parts)
