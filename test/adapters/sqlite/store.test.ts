@@ -184,10 +184,42 @@ describe('the file', () => {
     const pragma = (name: string) => store.db.pragma(name, { simple: true })
     expect(pragma('journal_mode')).toBe('wal')
     expect(pragma('synchronous')).toBe(2)
+    expect(pragma('wal_autocheckpoint')).toBe(4000)
     expect(pragma('foreign_keys')).toBe(1)
     expect(pragma('recursive_triggers')).toBe(1)
     expect(pragma('busy_timeout')).toBe(0)
     expect(() => store.s.request_open({ key: 'k', order_id: 'nobody', now: 1 })).toThrow(/FOREIGN KEY/)
+  })
+
+  test('takes over what was written ahead at a checkpoint, and what a reader still needs to be old stays ahead', () => {
+    put('a')
+    const ahead = () => store.db.pragma('wal_checkpoint(NOOP)') as { log: number; checkpointed: number }[]
+    expect(ahead()[0]?.checkpointed).toBe(0)
+    expect(store.checkpoint()).toBe(0)
+    expect(ahead()[0]?.checkpointed).toBeGreaterThan(0)
+    const reader = new BetterSqlite3(join(dir, 'a.db'), { readonly: true })
+    reader.exec('BEGIN')
+    expect(reader.prepare('SELECT count(*) FROM meta').pluck().get()).toBe(1)
+    put('b')
+    put('c')
+    expect(store.checkpoint()).toBeGreaterThan(0)
+    expect(committed()).toEqual(['a', 'b', 'c'])
+    reader.close()
+    expect(store.checkpoint()).toBe(0)
+    expect(() => store.transaction(() => store.checkpoint())).toThrow('outside of transactions')
+  })
+
+  test('grows ahead to four thousand pages before a commit has to checkpoint', () => {
+    const seen: number[] = []
+    store.db.pragma('synchronous = OFF') // for the test's sake only: it looks at no power cut
+    store.transaction(() => put('first'))
+    for (let n = 0; n < 45; n += 1) {
+      store.transaction(() => store.s.meta_put({ key: `k${n}`, value: 'x'.repeat(100 * 4096) }))
+      const [row] = store.db.pragma('wal_checkpoint(NOOP)') as { log: number; checkpointed: number }[]
+      if ((row?.checkpointed ?? 0) > 0) seen.push(row?.log ?? 0)
+    }
+    expect(seen[0]).toBeGreaterThanOrEqual(4000)
+    expect(seen[0]).toBeLessThan(4200)
   })
 
   test('is for its owner only', () => {
