@@ -2,9 +2,10 @@
  * What an answer of Lightning means for the intent that asked: done, again, unknown, refused, given up. In the transaction
  * that records it (money-path.md 3.5, 3.7).
  */
-import type { LnOpRow } from '../../adapters/sqlite/schema.ts'
+import type { HoldRow, LnOpRow } from '../../adapters/sqlite/schema.ts'
 import { lookBackoffS } from '../../core/obligation.ts'
 import type { CallTrouble, HoldFact, PaymentFact, PayOutcome } from '../../ports/lightning.ts'
+import { decodeBolt11 } from '../../wire/bolt11.ts'
 import type { Ctx } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { MIN_LIFE_TO_DISPATCH_S } from '../invoices.ts'
@@ -73,7 +74,7 @@ export function troubled(ctx: Ctx, tx: Tx, op: LnOpRow, attempt: number, trouble
 }
 
 /** LND refuses what we chose: our own fault, tried again slowly, with an alert. */
-export function blocked(ctx: Ctx, tx: Tx, op: LnOpRow, attempt: number, detail: string): void {
+function blocked(ctx: Ctx, tx: Tx, op: LnOpRow, attempt: number, detail: string): void {
   tx.s.op_again({
     id: op.id,
     attempt,
@@ -124,6 +125,12 @@ function again(tx: Tx, op: LnOpRow, next: number): void {
   })
 }
 
+/** Whether the payer of this request would pay the hold that we planned. */
+function asksForHold(ctx: Ctx, hold: HoldRow, request: string): boolean {
+  const decoded = decodeBolt11(request, ctx.key.curves)
+  return decoded.ok && decoded.value.hash === hold.hash && decoded.value.amountMsat === hold.amount_msat
+}
+
 /** A look-up's answer about a hold whose intent is unknown. `watch`: the hold was given out and is worth watching. */
 export function holdResolved(
   ctx: Ctx,
@@ -136,7 +143,8 @@ export function holdResolved(
   if (hold === undefined) return
   if (op.kind === 'hold_create') {
     if (seen !== 'not-found') {
-      holdCreated(ctx, tx, op, seen)
+      if (asksForHold(ctx, hold, seen.request)) holdCreated(ctx, tx, op, seen)
+      else halt(ctx, tx, op.node_pubkey, `conflict:${op.hash}`, `LND asks for something else under hash ${op.hash}`)
       tx.after(() => next.watch(op.hash))
     } else if (hold.decision === 'none') again(tx, op, tx.nowS)
     else if (tx.nowS > (hold.expires_at ?? 0) + CLOCK_SKEW_S) {

@@ -14,15 +14,7 @@ import { MIN_LIFE_TO_DISPATCH_S } from '../invoices.ts'
 import { intentDone } from '../journal/escrow-intents.ts'
 import { canceledFact, cancelNotFound, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
 import { expireUnsent, type PayParams } from '../journal/obligations.ts'
-import {
-  blocked,
-  holdResolved,
-  lookLater,
-  opRow,
-  paymentAnswered,
-  paymentResolved,
-  troubled,
-} from '../journal/outcomes.ts'
+import { holdResolved, lookLater, opRow, paymentAnswered, paymentResolved, troubled } from '../journal/outcomes.ts'
 import type { LightningLink, Verified } from '../lightning-link.ts'
 import { Loop } from '../loop.ts'
 import { checkSentinels, type Verification } from '../recovery/sentinels.ts'
@@ -238,8 +230,8 @@ export class Executor {
           tx.after(() => this.#link.watch(op.hash))
           return
         case 'T':
-          // Refused by LND although we chose the parameters: our fault, retried slowly while the duty lives.
-          blocked(this.#ctx, tx, op, claim.attempt, out.detail)
+          // Something else lies under our hash: a look-up tells an invoice of ours that has ended from a stranger's.
+          tx.s.op_unknown({ id: op.id, attempt: claim.attempt, lost_at: null, next: tx.nowS, detail: out.detail })
           return
         default:
           troubled(this.#ctx, tx, op, claim.attempt, out)
