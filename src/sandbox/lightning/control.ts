@@ -317,6 +317,8 @@ export type Fault =
   | { readonly kind: 'twice' }
   /** a stream holds its first message back until after the second one */
   | { readonly kind: 'reorder' }
+  /** a stream says its first message once more so much later, if it has not ended */
+  | { readonly kind: 'echo'; readonly ms: number }
   /** executed; the answer lacks the fields that a client needs */
   | { readonly kind: 'garbage' }
 

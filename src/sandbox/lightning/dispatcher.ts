@@ -77,6 +77,8 @@ export class Dispatcher {
         return call.run(NOBODY)
       case 'reorder':
         return call.run(heldBack(caller))
+      case 'echo':
+        return call.run(this.#echoing(caller, fault.ms))
       case 'garbage': {
         let first = true
         call.run({
@@ -90,6 +92,18 @@ export class Dispatcher {
       }
       default:
         return unreachable(fault)
+    }
+  }
+
+  #echoing(caller: Caller, ms: number): Sink<Message> {
+    let first = true
+    return {
+      ...caller,
+      next: (message) => {
+        caller.next(message)
+        if (first) this.#clock.after(ms, () => caller.next(message))
+        first = false
+      },
     }
   }
 
