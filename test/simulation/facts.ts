@@ -2,7 +2,7 @@
 import type { HoldRow, LnOpRow } from '../../src/adapters/sqlite/schema.ts'
 import type { Action, NostrEvent } from '../../src/core/protocol.ts'
 import type { SimInvoice, SimPayment } from '../../src/sandbox/lightning/control.ts'
-import type { Changes, RowOf, Rows, Table } from './mirror.ts'
+import type { Changes, Groups, RowOf, Rows, Table } from './mirror.ts'
 
 /** A call of the daemon to its Lightning node, with what was written down when it left. */
 export type Call = {
@@ -46,6 +46,7 @@ export type Facts = {
   /** the daemon's own clock, unix seconds */
   readonly nowS: number
   readonly rows: Rows
+  readonly groups: Groups
   readonly changes: Changes
   readonly calls: readonly Call[]
   readonly told: readonly Told[]
@@ -78,7 +79,9 @@ export function* looked<T extends Table>(facts: Facts, table: T): Iterable<RowOf
 export const rowsOf = <T extends Table>(facts: Facts, table: T): readonly RowOf<T>[] =>
   [...facts.rows[table].values()] as RowOf<T>[]
 
-export const opsOf = (facts: Facts, hash: string): readonly LnOpRow[] =>
-  rowsOf(facts, 'ln_op').filter((op) => op.hash === hash)
+export const opsOf = (facts: Facts, hash: string): readonly LnOpRow[] => facts.groups.of('opsOfHash', hash)
+
+export const holdsOf = (facts: Facts, orderId: string | null): readonly HoldRow[] =>
+  facts.groups.of('holdsOfOrder', orderId)
 
 export const isOpen = (op: LnOpRow): boolean => op.state !== 'done' && op.state !== 'refused' && op.state !== 'void'

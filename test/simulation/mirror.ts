@@ -38,7 +38,51 @@ export type Rows = {
   readonly outbox_pub: Map<string, OutboxPubRow>
 }
 export type Table = keyof Rows
-export type RowOf<T extends Table> = Rows[T] extends Map<string, infer Row> ? Row : never
+export type RowOf<T extends Table> = Rows[T] extends Map<string, infer Row extends object> ? Row : never
+
+/** By which columns invariants ask for the rows of a table. */
+const GROUPED = {
+  opsOfHash: ['ln_op', 'hash'],
+  opsOfObligation: ['ln_op', 'obligation_id'],
+  holdsOfOrder: ['hold', 'order_id'],
+  hashesOfOwner: ['payout_hash', 'owner'],
+  ordersOfMaker: ['orders', 'maker_pubkey'],
+} as const satisfies Readonly<Record<string, readonly [Table, string]>>
+type Grouping = keyof typeof GROUPED
+type GroupedRow<G extends Grouping> = RowOf<(typeof GROUPED)[G][0]>
+
+/** The keys of rows by another column, kept while rows change: no question costs more in a world that has grown. */
+export class Groups {
+  readonly #rows: Rows
+  readonly #keys = new Map<string, Set<string>>()
+
+  constructor(rows: Rows) {
+    this.#rows = rows
+    for (const table of TABLES) for (const [key, row] of rows[table]) this.note(table, key, row)
+  }
+
+  /** A row is there, or changed; the columns of a grouping never change. */
+  note(table: Table, key: string, row: object): void {
+    for (const [grouping, [grouped, column]] of Object.entries(GROUPED)) {
+      if (grouped !== table) continue
+      const name = `${grouping}:${String((row as Readonly<Record<string, unknown>>)[column])}`
+      const keys = this.#keys.get(name)
+      if (keys === undefined) this.#keys.set(name, new Set([key]))
+      else keys.add(key)
+    }
+  }
+
+  /** The rows whose column has this value. */
+  of<G extends Grouping>(grouping: G, value: string | null): readonly GroupedRow<G>[] {
+    const rows = this.#rows[GROUPED[grouping][0]] as Map<string, GroupedRow<G>>
+    const found: GroupedRow<G>[] = []
+    for (const key of this.#keys.get(`${grouping}:${value}`) ?? []) {
+      const row = rows.get(key)
+      if (row !== undefined) found.push(row)
+    }
+    return found
+  }
+}
 
 /** A row that changed since the last look; `before` is null when it is new. */
 export type Change<T extends Table> = { readonly before: RowOf<T> | null; readonly after: RowOf<T> }
@@ -78,6 +122,7 @@ function emptyRows(): Rows {
 
 export class Mirror {
   readonly rows = emptyRows()
+  readonly groups = new Groups(this.rows)
   readonly #store: Store
 
   constructor(store: Store) {
@@ -113,6 +158,7 @@ export class Mirror {
     // Only what is collected after its retention disappears; no invariant speaks of that.
     if (after === undefined) return
     rows.set(key, after)
+    this.groups.note(table, key, after)
     const list = changes[table] as unknown as Change<T>[]
     list.push({ before, after })
   }

@@ -3,10 +3,10 @@ import type { HoldRow, LnOpRow, ObligationRow, OrderRow } from '../../src/adapte
 import { msat } from '../../src/core/money.ts'
 import type { SimInvoice, SimPayment } from '../../src/sandbox/lightning/control.ts'
 import type { Call, Facts, Told } from './facts.ts'
-import { noChanges, type RowOf, type Rows, type Table } from './mirror.ts'
+import { Groups, noChanges, type RowOf, type Rows, type Table } from './mirror.ts'
 
 /** A picture that can be changed: the same as {@link Facts}, with everything looked up already. */
-export type Picture = Omit<Facts, 'lightning' | 'calls' | 'told'> & {
+export type Picture = Omit<Facts, 'groups' | 'lightning' | 'calls' | 'told'> & {
   readonly invoices: Map<string, SimInvoice>
   readonly payments: Map<string, SimPayment>
   gainMsat: number
@@ -45,6 +45,7 @@ export function factsOf(present: Picture): Facts {
   const { invoices, payments, gainMsat, ...rest } = present
   return {
     ...rest,
+    groups: new Groups(rest.rows),
     lightning: {
       invoice: (hash) => invoices.get(hash) ?? null,
       payment: (hash) => payments.get(hash) ?? null,

@@ -20,6 +20,14 @@ const PATIENCE_MS = 15_000
 const TRIES = 12
 const FUNDING_SATS = 3_000_000
 const PAYEE_ANSWERS = { settles: 'settle', holds: 'hold', fails: 'fail' } as const
+/** Statuses after which nothing happens to an order. */
+export const ENDED: ReadonlySet<string> = new Set([
+  'success',
+  'canceled',
+  'cooperatively-canceled',
+  'canceled-by-admin',
+  'expired',
+])
 /** Refusals after which a person tries once more a little later. */
 const PASSING = new Set(['pending_order_exists', 'too_many_requests', 'price_too_stale', 'invalid_order_status'])
 
@@ -40,6 +48,9 @@ export class Party {
   readonly #dice: Dice
   readonly #answered = new Set<bigint>()
   readonly #paying = new Set<string>()
+  /** what this maker put on the book and may still be there */
+  readonly #offers = new Set<string>()
+  #isOver = false
   #acts = 0
   /** has vanished for good */
   isGone = false
@@ -78,16 +89,23 @@ export class Party {
     this.#act(action, { id: orderId, tradeIndex, payload: this.#takePayload() })
   }
 
+  /** Opens the app again while the trade has not ended: a message may have got lost on the way. */
+  looks(): void {
+    if (this.isGone || this.orderId === null || this.#isOver) return
+    this.#isOver = ENDED.has(this.#world.standing(this.orderId))
+    if (!this.#isOver) this.trader.refresh()
+  }
+
   /** Storm over: every wallet takes its payments, and a maker who is still there takes his offers from the book. */
   cleansUp(): void {
     this.trader.wallet.onIncoming('settle')
     for (const hash of this.trader.wallet.held()) this.trader.wallet.settleHeld(hash)
     if (this.isGone || !this.isMaker) return
-    for (const { message } of this.trader.heard) {
-      if (message.action !== 'new-order' || message.id === null) continue
-      const key = message.id === this.orderId ? 1 : this.trader.key
-      if (this.#world.standing(message.id) === 'pending')
-        this.#send('cancel', { id: message.id, key, requestId: this.#requestId() })
+    for (const id of this.#offers) {
+      const standing = this.#world.standing(id)
+      const key = id === this.orderId ? 1 : this.trader.key
+      if (standing === 'pending') this.#send('cancel', { id, key, requestId: this.#requestId() })
+      if (ENDED.has(standing)) this.#offers.delete(id)
     }
   }
 
@@ -121,6 +139,7 @@ export class Party {
 
   #offered(message: Message): void {
     if (!this.isMaker || message.id === null) return
+    this.#offers.add(message.id)
     // The remainder of a range is another offer, which nobody takes here.
     if (this.orderId !== null && message.id !== this.orderId) return
     this.orderId = message.id
@@ -223,6 +242,7 @@ export class Party {
       const refusal = answer?.payload?.kind === 'cant_do' ? answer.payload.reason : null
       const isAnswered = answer !== undefined && (refusal === null || !PASSING.has(refusal))
       if (isAnswered || tries >= TRIES || this.isGone) return
+      if (answer === undefined) this.trader.refresh()
       const requestId = refusal === null ? options.requestId : this.#requestId()
       this.#send(action, { ...options, requestId })
       this.#insist(action, { ...options, requestId }, tries + 1)

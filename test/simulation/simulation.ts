@@ -12,7 +12,7 @@ import type { Call, Facts, Purse, Told } from './facts.ts'
 import { calm, type Fault, type PowerPoint, type Stage, unleash } from './faults.ts'
 import { type Violation, violations } from './invariants/all.ts'
 import { type Changes, Mirror, TABLES } from './mirror.ts'
-import { Party } from './party.ts'
+import { ENDED, Party } from './party.ts'
 import type { Plan, TradePlan } from './plan.ts'
 
 const STEP_MS = 500
@@ -83,6 +83,8 @@ class Simulation {
   readonly #powers: Power[] = []
   #laters: Later[] = []
   #calls: Call[] = []
+  /** rows may have changed since the last look */
+  #hasCommitted = true
   readonly #told: Told[] = []
   #found: readonly Violation[] = []
   #bootAtMs: number | null = null
@@ -116,10 +118,14 @@ class Simulation {
     const stage = this.#stage()
     const trades = [...this.#plan.trades]
     const faults = [...this.#plan.faults]
+    let lookAtMs = CLEAN_UP_MS
     while (this.#found.length === 0 && clock.elapsedMs < this.#plan.stormMs) {
       while ((trades[0]?.atMs ?? Number.POSITIVE_INFINITY) <= clock.elapsedMs) this.#begin(trades.shift())
       while ((faults[0]?.atMs ?? Number.POSITIVE_INFINITY) <= clock.elapsedMs) this.#strike(faults.shift(), stage)
       await this.#step(STEP_MS)
+      if (clock.elapsedMs < lookAtMs) continue
+      lookAtMs += CLEAN_UP_MS
+      for (const party of this.#parties) party.looks()
     }
     for (const trade of trades) this.#begin(trade)
     if (this.#found.length === 0) await this.#rest()
@@ -175,12 +181,16 @@ class Simulation {
     if (this.#world.engine === null) this.#bootAtMs = clock.elapsedMs
     const calmSinceMs = clock.elapsedMs
     let cleanAtMs = calmSinceMs + CLEAN_UP_MS
+    for (const { trader } of this.#parties) trader.refresh()
     let unrest: string | null = null
     while (this.#found.length === 0 && clock.elapsedMs - calmSinceMs < REST_LIMIT_MS) {
       await this.#step(CALM_STEP_MS)
       if (clock.elapsedMs < cleanAtMs) continue
       cleanAtMs += CLEAN_UP_MS
-      for (const party of this.#parties) party.cleansUp()
+      for (const party of this.#parties) {
+        party.looks()
+        party.cleansUp()
+      }
       if (clock.elapsedMs - calmSinceMs > PATIENCE_MS) this.#world.network.mine(BLOCKS_A_STEP * 10)
       this.#operate()
       unrest = this.#unrest()
@@ -239,6 +249,7 @@ class Simulation {
       asked += 1
     }
     if (asked === 0) return
+    this.#hasCommitted = true
     this.#world.kill()
     this.#bootAtMs = this.#world.clock.elapsedMs
   }
@@ -308,7 +319,10 @@ class Simulation {
 
   #pass(point: string, args: readonly unknown[]): void {
     if (point.startsWith('before:lightning.')) this.#noteCall(point.slice('before:lightning.'.length), args[0])
-    if (point.startsWith('commit:')) this.#look(false)
+    if (point.startsWith('commit:')) {
+      this.#hasCommitted = true
+      this.#look(false)
+    }
     if (!pointsAt(point).some((at) => this.#powerGoes(at))) return
     this.#coverage.killed(point)
     this.#world.kill()
@@ -357,9 +371,11 @@ class Simulation {
 
   #look(atRest: boolean, secondSweepChanged = 0): void {
     if (this.#found.length > 0) return
+    const isQuiet = !atRest && this.#calls.length === 0 && this.#told.length === 0
+    if (isQuiet && !this.#hasCommitted) return
     const changes = this.#mirror.look()
-    const isStill = !atRest && this.#calls.length === 0 && this.#told.length === 0 && isEmpty(changes)
-    if (isStill) return
+    this.#hasCommitted = false
+    if (isQuiet && isEmpty(changes)) return
     const facts = this.#facts(changes, atRest, secondSweepChanged)
     this.#calls = []
     this.#coverage.saw(changes)
@@ -374,6 +390,7 @@ class Simulation {
     return {
       nowS: Math.floor((world.clock.nowMs() + world.hostSkewMs) / 1000),
       rows: this.#mirror.rows,
+      groups: this.#mirror.groups,
       changes,
       calls: this.#calls,
       told,
@@ -463,14 +480,6 @@ const OP_KINDS = {
 } as const
 const EVIDENT_TABLES = ['orders', 'hold', 'obligation', 'ln_op', 'alert', 'ledger'] as const
 const LIVE_OPS: ReadonlySet<string> = new Set(['planned', 'dispatching', 'unknown', 'in_flight'])
-const ENDED: ReadonlySet<string> = new Set([
-  'success',
-  'canceled',
-  'cooperatively-canceled',
-  'canceled-by-admin',
-  'expired',
-])
-
 const isEmpty = (changes: Changes): boolean => TABLES.every((table) => changes[table].length === 0)
 
 const MONEY_JOB =

@@ -1,12 +1,11 @@
 /** A trader on virtual time: keys, a wallet, an inbox. Sends what a client would, and keeps every answer. */
-
-import type { NostrRelays } from '../../src/adapters/nostr/nostr-relays.ts'
 import type { Action, Message, NostrEvent, Payload, SmallOrder, Transport } from '../../src/core/protocol.ts'
 import type { SimWallet } from '../../src/sandbox/lightning/control.ts'
 import { isPublicKey } from '../../src/wire/curves.ts'
 import { openFromNode, wrapForNode } from '../../src/wire/transport.ts'
 import type { EngineWorld } from './engine-world.ts'
 import { seededRandom } from './random.ts'
+import { TraderLine } from './trader-line.ts'
 
 export type Heard = {
   readonly message: Message
@@ -36,7 +35,7 @@ export class SimTrader {
   readonly #transport: Transport
   readonly #keys: Uint8Array[] = []
   readonly #identity: Uint8Array
-  readonly #relays: NostrRelays
+  readonly #lines: readonly TraderLine[]
   readonly #seen = new Set<string>()
   readonly #pubkeys: string[] = []
   /** the key of the present trade */
@@ -51,15 +50,12 @@ export class SimTrader {
     this.#transport = transport
     this.#random = seededRandom([...name].reduce((sum, c) => sum * 31 + c.charCodeAt(0), 17))
     this.#identity = this.#random.bytes(32)
-    this.#relays = world.relayNet.client({ random: this.#random })
-    this.#relays.open(
-      { kinds: [14, 1059], '#p': [this.pubkey(1)] },
-      {
-        onEvent: (event) => this.#hear(event),
-        onUp: () => undefined,
-        onDown: () => undefined,
-      },
+    const { clock, relayNet } = world
+    const onEvent = (event: NostrEvent) => this.#hear(event)
+    this.#lines = world.relays.map(
+      ({ url }) => new TraderLine({ url, clock, openSocket: relayNet.openSocket, onEvent }),
     )
+    this.listen(1)
   }
 
   /** Trade keys start at 1; index 0 is the identity. */
@@ -96,7 +92,7 @@ export class SimTrader {
   /** Listens to a key, and to all below. */
   listen(index: number): void {
     const pubkeys = Array.from({ length: index }, (_, n) => this.pubkey(n + 1))
-    this.#relays.follow({ kinds: [14, 1059], '#p': pubkeys })
+    for (const line of this.#lines) line.listen(pubkeys)
   }
 
   #hear(event: NostrEvent): void {
@@ -144,7 +140,7 @@ export class SimTrader {
 
   /** Publishes an event to every relay; what a relay answers does not matter here. */
   publish(event: NostrEvent): void {
-    for (const url of this.#relays.urls()) void this.#relays.publish(url, event, 5000).catch(() => undefined)
+    for (const line of this.#lines) line.publish(event)
   }
 
   /** Sends a message; answers its request id. */
@@ -218,8 +214,14 @@ export class SimTrader {
     return this.send(action, { id, tradeIndex, ...options })
   }
 
-  async close(): Promise<void> {
-    await this.#relays.close()
+  /** As a person who opens the app again: connects anew, and hears what was missed. */
+  refresh(): void {
+    for (const line of this.#lines) line.reopen()
+  }
+
+  /** Hears and sends nothing any more. */
+  close(): void {
+    for (const line of this.#lines) line.close()
   }
 }
 

@@ -8,6 +8,7 @@ import { EventStore, type StoreVerdict } from './event-store.ts'
 import { RelayFaults } from './faults.ts'
 import { parseFilter } from './filters.ts'
 import { type LogEntry, RelayLog } from './relay-log.ts'
+import { SubscriptionBook } from './subscription-book.ts'
 
 export type RelayLimits = {
   /** events in one answer to a REQ */
@@ -62,7 +63,6 @@ type Connection = {
   readonly address: string
   readonly challenge: string
   readonly pubkeys: Set<string>
-  readonly subscriptions: Map<string, readonly EventFilter[]>
 }
 
 /** A relay without a transport: NIP-01, 11, 40 and 42 over frames, its faults, and a view of all it did. */
@@ -78,6 +78,7 @@ export class RelayCore {
   readonly #store: EventStore
   readonly #log = new RelayLog()
   readonly #connections = new Map<number, Connection>()
+  readonly #subscriptions = new SubscriptionBook<Connection>()
   #lastNumber = 0
 
   constructor(options: RelayCoreOptions) {
@@ -99,15 +100,12 @@ export class RelayCore {
       // Told apart, not secret: a relay without data worth guarding stays the same from run to run.
       challenge: `challenge-${number}-${this.#clock.nowMs()}`,
       pubkeys: new Set(),
-      subscriptions: new Map(),
     }
     this.#connections.set(number, connection)
     if (this.auth !== null) this.#send(connection, ['AUTH', connection.challenge])
     return {
       receive: (text) => this.#receive(connection, text),
-      gone: () => {
-        this.#connections.delete(number)
-      },
+      gone: () => this.#leave(connection),
     }
   }
 
@@ -150,9 +148,7 @@ export class RelayCore {
     readonly id: string
     readonly filters: readonly EventFilter[]
   }[] {
-    return [...this.#connections.values()].flatMap(({ number, subscriptions }) =>
-      [...subscriptions].map(([id, filters]) => ({ connection: number, id, filters })),
-    )
+    return this.#subscriptions.all().map(({ owner, id, filters }) => ({ connection: owner.number, id, filters }))
   }
 
   /** Takes an event in as if somebody had published it, unchecked, and hands it to whoever subscribed. */
@@ -192,7 +188,13 @@ export class RelayCore {
   }
 
   #cut(connection: Connection): void {
-    if (this.#connections.delete(connection.number)) connection.peer.cut()
+    if (this.#leave(connection)) connection.peer.cut()
+  }
+
+  /** Whether the connection was still there. */
+  #leave(connection: Connection): boolean {
+    this.#subscriptions.closeAll(connection)
+    return this.#connections.delete(connection.number)
   }
 
   #note(connection: Connection, entry: LogDetail): void {
@@ -212,7 +214,7 @@ export class RelayCore {
       case 'CLOSE':
         if (typeof first !== 'string') break
         this.#note(connection, { kind: 'close', subscription: first })
-        connection.subscriptions.delete(first)
+        this.#subscriptions.close(connection, first)
         return
       case 'AUTH':
         return this.#receiveAuth(connection, first)
@@ -286,7 +288,7 @@ export class RelayCore {
       return this.#send(connection, ['CLOSED', id.slice(0, 64), filters])
     }
     this.#note(connection, { kind: 'req', subscription: id, filters })
-    connection.subscriptions.set(id, filters)
+    this.#subscriptions.open(connection, id, filters)
     for (const event of this.#store.query(filters, this.limits.maxLimit, this.#nowS())) {
       this.#deliver(connection, id, event, true)
     }
@@ -304,7 +306,8 @@ export class RelayCore {
     if (chars > this.limits.maxMessageChars) return 'invalid: message too large'
     if (values.length === 0 || values.length > this.limits.maxFilters) return 'invalid: number of filters'
     if (this.auth?.toRead === true && connection.pubkeys.size === 0) return 'auth-required: prove your key to read'
-    if (!connection.subscriptions.has(id) && connection.subscriptions.size >= this.limits.maxSubscriptions) {
+    const open = this.#subscriptions.of(connection)
+    if (!open.has(id) && open.size >= this.limits.maxSubscriptions) {
       return 'error: too many subscriptions'
     }
     const filters: EventFilter[] = []
@@ -333,11 +336,7 @@ export class RelayCore {
   }
 
   #deliverToAll(event: NostrEvent): void {
-    for (const connection of [...this.#connections.values()]) {
-      for (const [id, filters] of connection.subscriptions) {
-        if (filters.some((filter) => matchesFilter(filter, event))) this.#deliver(connection, id, event, false)
-      }
-    }
+    for (const { owner, id } of this.#subscriptions.matching(event)) this.#deliver(owner, id, event, false)
   }
 
   #deliver(connection: Connection, subscription: string, event: NostrEvent, stored: boolean): void {
@@ -346,7 +345,7 @@ export class RelayCore {
       if (delayMs === 0) this.#send(connection, frame)
       else {
         this.#clock.after(delayMs, () => {
-          if (connection.subscriptions.has(subscription)) this.#send(connection, frame)
+          if (this.#subscriptions.of(connection).has(subscription)) this.#send(connection, frame)
         })
       }
     }

@@ -88,7 +88,7 @@ export class SimRelayNetwork {
       random,
       ...(authenticate === undefined ? {} : { authenticate }),
       ...(timing === undefined ? {} : { timing }),
-      openSocket: this.#openSocket,
+      openSocket: this.openSocket,
       fetchInfo: (url, done) => this.#clock.after(2 * this.#latencyMs(), () => done(this.#infoOf(url))),
     })
   }
@@ -100,7 +100,8 @@ export class SimRelayNetwork {
       : parseRelayInfo(JSON.stringify(relay.core.info()))
   }
 
-  readonly #openSocket: OpenSocket = (url, handlers) => {
+  /** Connects to a simulated relay as the adapter does; for clients of a simulation's own. */
+  readonly openSocket: OpenSocket = (url, handlers) => {
     const relay = this.#relays.get(url)
     const upstream = new SimPipe(this.#clock, this.#latencyMs)
     const downstream = new SimPipe(this.#clock, this.#latencyMs)

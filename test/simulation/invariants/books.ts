@@ -1,5 +1,5 @@
 /** Every sat: the ledger, the node's channels and people's purses agree. */
-import { type Facts, looked, rowsOf } from '../facts.ts'
+import { type Facts, holdsOf, looked, rowsOf } from '../facts.ts'
 import { breaches, type Invariant } from './invariant.ts'
 
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, n) => total + n, 0)
@@ -9,8 +9,7 @@ const balance = (facts: Facts, name: string): number => {
   return row === undefined ? 0 : row.credit - row.debit
 }
 
-const settledFor = (facts: Facts, orderId: string) =>
-  rowsOf(facts, 'hold').filter(({ order_id, final }) => order_id === orderId && final === 'settled')
+const settledFor = (facts: Facts, orderId: string) => holdsOf(facts, orderId).filter(({ final }) => final === 'settled')
 
 export const BOOK_INVARIANTS: readonly Invariant[] = [
   {

@@ -1,5 +1,5 @@
 /** The escrows: what was decided about each, once, and what Lightning made of it. */
-import { type Facts, looked, opsOf, rowsOf } from '../facts.ts'
+import { type Facts, holdsOf, looked, opsOf, rowsOf } from '../facts.ts'
 import { breaches, type Invariant } from './invariant.ts'
 
 const lightningSays = (facts: Facts, hash: string): string => facts.lightning.invoice(hash)?.state ?? 'none'
@@ -79,7 +79,7 @@ export const HOLD_INVARIANTS: readonly Invariant[] = [
     check: (facts) => [
       ...breaches(looked(facts, 'orders'), ({ id, status, phase }) => {
         if (phase === 'review') return null
-        const escrows = rowsOf(facts, 'hold').filter(({ order_id, purpose }) => order_id === id && purpose === 'escrow')
+        const escrows = holdsOf(facts, id).filter(({ purpose }) => purpose === 'escrow')
         const settled = escrows.some(({ hash }) => lightningSays(facts, hash) === 'settled')
         const payout = facts.rows.obligation.get(`buyer_payout:${id}`)
         switch (status) {
@@ -118,11 +118,10 @@ export const HOLD_INVARIANTS: readonly Invariant[] = [
     check: (facts) => [
       ...breaches(looked(facts, 'orders'), ({ id, status, phase }) => {
         if (status !== 'pending' || phase !== 'steady') return null
-        const held = rowsOf(facts, 'hold').find(
-          ({ hash, order_id, decision }) =>
-            order_id === id &&
-            (lightningSays(facts, hash) === 'settled' ||
-              (lightningSays(facts, hash) === 'accepted' && decision === 'none')),
+        const held = holdsOf(facts, id).find(
+          ({ hash, decision }) =>
+            lightningSays(facts, hash) === 'settled' ||
+            (lightningSays(facts, hash) === 'accepted' && decision === 'none'),
         )
         return held === undefined ? null : `${id} is on the book with escrow ${held.hash}`
       }),
@@ -185,19 +184,12 @@ export const HOLD_INVARIANTS: readonly Invariant[] = [
       ...breaches(looked(facts, 'orders'), ({ id, status, phase }) => {
         if (phase === 'steady') return null
         if (phase === 'review')
-          return hasAlert(facts, [
-            id,
-            ...rowsOf(facts, 'hold')
-              .filter((h) => h.order_id === id)
-              .map((h) => h.hash),
-          ])
+          return hasAlert(facts, [id, ...holdsOf(facts, id).map(({ hash }) => hash)])
             ? null
             : `${id} is in review and no alert says so`
         if (!MATRIX[phase]?.includes(status)) return `${id}: ${status}/${phase}`
         const decision = phase === 'releasing' ? 'settle' : phase === 'refunding' ? 'cancel' : null
-        const explained = rowsOf(facts, 'hold').some(
-          (h) => h.order_id === id && h.rank < 3 && (decision === null || h.decision === decision),
-        )
+        const explained = holdsOf(facts, id).some((h) => h.rank < 3 && (decision === null || h.decision === decision))
         return explained ? null : `${id} is ${status}/${phase} and no hold explains it`
       }),
     ],

@@ -1,6 +1,6 @@
 /** What people are told: true, in order, once, and to everybody. */
 import type { NostrEvent } from '../../../src/core/protocol.ts'
-import { type Facts, looked, rowsOf } from '../facts.ts'
+import { type Facts, holdsOf, looked, rowsOf } from '../facts.ts'
 import { breaches, type Invariant } from './invariant.ts'
 
 const SENT = 2
@@ -36,7 +36,7 @@ export const MESSAGE_INVARIANTS: readonly Invariant[] = [
     says: 'nobody is told of sats that did not move, or that they come back when they do not',
     check: (facts) => [
       ...breaches(facts.told, ({ action, orderId, trader }) => {
-        const holds = rowsOf(facts, 'hold').filter(({ order_id }) => order_id === orderId)
+        const holds = holdsOf(facts, orderId)
         const invoices = holds.map(({ hash }) => facts.lightning.invoice(hash)?.state)
         const payout = facts.rows.obligation.get(`buyer_payout:${orderId}`)
         const op = facts.rows.ln_op.get(payout?.paid_op ?? '')
@@ -103,12 +103,13 @@ export const MESSAGE_INVARIANTS: readonly Invariant[] = [
     says: 'a message has one effect, however often it comes',
     check: (facts) => {
       const found: string[] = []
-      const offers = new Map<string, number>()
-      if (facts.changes.orders.some(({ before }) => before === null) || facts.atRest)
-        for (const { maker_pubkey, range_parent } of rowsOf(facts, 'orders'))
-          if (range_parent === null) offers.set(maker_pubkey, (offers.get(maker_pubkey) ?? 0) + 1)
-      for (const [maker, count] of offers)
-        if (count > 1) found.push(`${maker.slice(0, 8)} offered once and has ${count} orders`)
+      const makers = new Set<string>()
+      if (facts.atRest) for (const { maker_pubkey } of rowsOf(facts, 'orders')) makers.add(maker_pubkey)
+      for (const { before, after } of facts.changes.orders) if (before === null) makers.add(after.maker_pubkey)
+      for (const maker of makers) {
+        const offers = facts.groups.of('ordersOfMaker', maker).filter(({ range_parent }) => range_parent === null)
+        if (offers.length > 1) found.push(`${maker.slice(0, 8)} offered once and has ${offers.length} orders`)
+      }
       if (!facts.atRest) return found
       const seen = new Set<string>()
       for (const { inner_id, verdict } of facts.inbox()) {
@@ -142,9 +143,8 @@ export const MESSAGE_INVARIANTS: readonly Invariant[] = [
     check: (facts) => [
       ...breaches(facts.changes.orders, ({ before, after }) => {
         if (before === null || !before.status.startsWith('waiting-') || after.status === before.status) return null
-        const timedOut = rowsOf(facts, 'hold').some(
-          ({ order_id, decided_by }) =>
-            order_id === after.id && decided_by?.startsWith(`duty:${after.id}:${before.duty_epoch}`),
+        const timedOut = holdsOf(facts, after.id).some(({ decided_by }) =>
+          decided_by?.startsWith(`duty:${after.id}:${before.duty_epoch}`),
         )
         return timedOut && before.duty_ok_at === null ? `${after.id} timed out although nobody heard of it` : null
       }),

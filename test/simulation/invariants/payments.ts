@@ -1,16 +1,12 @@
 /** What is owed, and the payments that end it. */
 import { createHash } from 'node:crypto'
 import type { LnOpRow } from '../../../src/adapters/sqlite/schema.ts'
-import { type Facts, isOpen, looked, rowsOf } from '../facts.ts'
+import { type Facts, isOpen, looked, opsOf, rowsOf } from '../facts.ts'
 import { breaches, type Invariant } from './invariant.ts'
 
 const hashesOf = (facts: Facts, obligationId: string): readonly string[] => {
-  const hashes = new Set(
-    rowsOf(facts, 'payout_hash')
-      .filter(({ owner }) => owner === obligationId)
-      .map(({ hash }) => hash),
-  )
-  for (const op of rowsOf(facts, 'ln_op')) if (op.obligation_id === obligationId) hashes.add(op.hash)
+  const hashes = new Set(facts.groups.of('hashesOfOwner', obligationId).map(({ hash }) => hash))
+  for (const op of facts.groups.of('opsOfObligation', obligationId)) hashes.add(op.hash)
   return [...hashes]
 }
 
@@ -46,7 +42,7 @@ export const PAYMENT_INVARIANTS: readonly Invariant[] = [
       ),
       ...(facts.atRest
         ? breaches(facts.lightning.payments(), ({ hash }) =>
-            rowsOf(facts, 'ln_op').some((op) => op.kind === 'pay' && op.hash === hash)
+            opsOf(facts, hash).some(({ kind }) => kind === 'pay')
               ? null
               : `Lightning has a payment ${hash} that nobody wrote down`,
           )
