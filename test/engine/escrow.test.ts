@@ -71,7 +71,7 @@ describe('the power goes while an escrow is made and paid', () => {
     await goesThrough(id)
   })
 
-  test('C-06, W18: paid while the daemon was down for an hour: the trade is on, nobody is timed out', async () => {
+  test('C-06, F-010, W18: paid while the daemon was down for an hour: the trade is on, nobody is timed out', async () => {
     market = await Market.open()
     const { world } = market
     const id = await market.taken()
@@ -82,6 +82,7 @@ describe('the power goes while an escrow is made and paid', () => {
     await market.bob.hears('hold-invoice-payment-accepted', id)
     await market.passes(DUTY_MS)
     expect(world.standing(id)).toBe('active')
+    expect(market.times(market.bob, 'hold-invoice-payment-accepted', id)).toBe(1)
     expect(market.times(market.alice, 'canceled', id)).toBe(0)
     await goesThrough(id)
   })
@@ -117,7 +118,7 @@ describe('the answer deadline of a take (DEC-35)', () => {
     ['LND is locked', { kind: 'refuse', with: 'locked' }],
     ['LND refuses our rights', { kind: 'refuse', with: 'permission' }],
   ] as const)(
-    '%s: the taker is answered in eight seconds and may take again with the same key',
+    'F-007: %s: the taker is answered in eight seconds and may take again with the same key',
     async (what, fault) => {
       market = await Market.open()
       const { world, bob } = market
@@ -184,7 +185,7 @@ describe('the answer deadline of a take (DEC-35)', () => {
     ['arrives late', { kind: 'slow', ms: 15_000 }],
     ['is lost on the way', { kind: 'swallow' }],
   ] as const)(
-    'C-09: the taker cancels first and the invoice %s: nobody gets it, and it ends canceled',
+    'C-09, F-007a: the taker cancels first and the invoice %s: nobody gets it, and it ends canceled',
     async (_w, fault) => {
       market = await Market.open()
       const { world, bob } = market
@@ -220,7 +221,7 @@ describe('the end of a duty', () => {
   })
 
   test.each([-2000, -600, -200, -50, 0, 5, 50, 300, 1000, 3000, 6000])(
-    'W13: the seller pays %i ms from the end of her time: the trade is on or she has her sats back, and both hear the same',
+    'F-020, W13: the seller pays %i ms from the end of her time: the trade is on or she has her sats back, and both hear the same',
     async (offsetMs) => {
       market = await Market.open()
       const { world, alice, bob } = market
@@ -487,33 +488,38 @@ describe('cancels', () => {
   })
 
   test.each([
-    ['its answer is lost', false],
-    ['its answer is lost and LND throws the invoice away', true],
-  ] as const)('C-10: LND gives the sats back and %s: the refund is confirmed once', async (_what, collects) => {
-    market = await Market.open()
-    const { world, alice, bob } = market
-    const id = await market.locked()
-    world.network.faults.always('SubscribeSingleInvoice', { kind: 'swallow' })
-    world.network.node.cutConnections()
-    await market.passes(5000)
-    world.network.faults.next('CancelInvoice', { kind: 'lose-answer', how: 'internal' })
-    if (collects) {
-      world.network.faults.choose((method) => {
-        if (method === 'LookupInvoice' && calls('CancelInvoice') > 0) world.network.node.collectCanceled()
-        return null
-      })
-    }
-    alice.send('cancel', { id })
-    await bob.hears('cooperative-cancel-initiated-by-peer', id)
-    bob.send('cancel', { id })
-    await alice.hears('cooperative-cancel-accepted', id)
-    await world.until(() => world.standing(id) === 'cooperatively-canceled', 'the refund is confirmed')
-    expect(world.alerts()).toEqual([])
-    expect(calls('CancelInvoice')).toBe(1)
-    expect(world.network.node.invoice(market.escrowHash(id))?.state ?? null).toBe(collects ? null : 'canceled')
-    expect((await market.escrowEnd(id)).ok).toBe(false)
-    await market.checkUntouched()
-  })
+    ['F-021', 'its answer is lost', false],
+    ['F-023', 'its answer is lost and LND throws the invoice away', true],
+  ] as const)(
+    'C-10, %s: LND gives the sats back and %s: the refund is confirmed once',
+    async (_fault, _what, collects) => {
+      market = await Market.open()
+      const { world, alice, bob } = market
+      const id = await market.locked()
+      world.network.faults.always('SubscribeSingleInvoice', { kind: 'swallow' })
+      world.network.node.cutConnections()
+      await market.passes(5000)
+      world.network.faults.next('CancelInvoice', { kind: 'lose-answer', how: 'internal' })
+      if (collects) {
+        world.network.faults.choose((method) => {
+          if (method === 'LookupInvoice' && calls('CancelInvoice') > 0) world.network.node.collectCanceled()
+          return null
+        })
+      }
+      alice.send('cancel', { id })
+      await bob.hears('cooperative-cancel-initiated-by-peer', id)
+      bob.send('cancel', { id })
+      await alice.hears('cooperative-cancel-accepted', id)
+      await world.until(() => world.standing(id) === 'cooperatively-canceled', 'the refund is confirmed')
+      expect(world.alerts()).toEqual([])
+      expect(calls('CancelInvoice')).toBe(1)
+      expect(market.times(alice, 'cooperative-cancel-accepted', id)).toBe(1)
+      expect(market.times(bob, 'cooperative-cancel-accepted', id)).toBe(1)
+      expect(world.network.node.invoice(market.escrowHash(id))?.state ?? null).toBe(collects ? null : 'canceled')
+      expect((await market.escrowEnd(id)).ok).toBe(false)
+      await market.checkUntouched()
+    },
+  )
 
   test('F-024: LND knows neither the escrow that is given back nor another one that it held: all money halts', async () => {
     market = await Market.open()
@@ -572,7 +578,7 @@ describe('cancels', () => {
 })
 
 describe('more than was asked (DEC-26)', () => {
-  test('a little more is kept apart and owed to the seller; the buyer gets what he was promised', async () => {
+  test('F-015: a little more is kept apart and owed to the seller; the buyer gets what he was promised', async () => {
     market = await Market.open()
     const { world, bob, alice } = market
     const id = await market.taken()
@@ -599,7 +605,7 @@ describe('more than was asked (DEC-26)', () => {
     ['far more', ESCROW_MSAT / 50, true],
     ['a hundredth and not a millisat more', ESCROW_MSAT / 100, false],
     ['a hundredth and a millisat more', ESCROW_MSAT / 100 + 1, true],
-  ] as const)('%s: sent back and asked again, or kept', async (_what, overMsat, isSentBack) => {
+  ] as const)('F-015: %s: sent back and asked again, or kept', async (_what, overMsat, isSentBack) => {
     market = await Market.open()
     const { world, bob } = market
     const id = await market.taken()
@@ -631,13 +637,18 @@ describe('more than was asked (DEC-26)', () => {
     await goesThrough(id)
   })
 
-  test('a part of the sum alone locks nothing: it goes back, and the duty ends by its clock', async () => {
+  test('F-016: a part of the sum alone locks nothing: it goes back after two minutes, and the duty ends by its clock', async () => {
     market = await Market.open()
     const id = await market.taken()
     market.paysEscrow(id, { partialMsat: msat(ESCROW_MSAT / 2) })
-    await market.passes(DUTY_MS + 10_000)
-    expect(market.world.standing(id)).toBe('canceled')
+    await market.passes(60_000)
+    expect(market.world.network.totals().walletsPendingOutMsat).toBeGreaterThan(0)
+    await market.passes(65_000)
     expect((await market.escrowEnd(id)).ok).toBe(false)
+    expect(market.world.standing(id)).toBe('waiting-payment')
+    await market.passes(DUTY_MS)
+    expect(market.world.standing(id)).toBe('canceled')
+    expect(market.times(market.bob, 'hold-invoice-payment-accepted', id)).toBe(0)
     await market.checkUntouched()
   })
 })

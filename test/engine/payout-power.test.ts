@@ -10,7 +10,7 @@ afterEach(() => market.close())
 describe('the power goes while the buyer is to be paid', () => {
   const cuts: readonly { readonly what: string; readonly cut: PowerCut }[] = [
     { what: "C-13: before the seller's release is on disk", cut: { before: 'message:release' } },
-    { what: 'C-14: after the release is on disk and before the settle', cut: { at: 'commit:message:release' } },
+    { what: 'C-14, F-030: after the release is on disk and before the settle', cut: { at: 'commit:message:release' } },
     { what: 'C-14: with the settle claimed', cut: { at: 'commit:claim:hold_settle' } },
     { what: 'C-15: after LND settled, before its answer', cut: { at: 'after:lightning.settleHold' } },
     { what: "C-15: before the settled escrow is on disk, by LND's answer", cut: { before: 'settle:A' } },
@@ -19,8 +19,8 @@ describe('the power goes while the buyer is to be paid', () => {
       what: 'C-17, W1: after the settled escrow is on disk and before the payment',
       cut: { once: 'settled-hold-invoice' },
     },
-    { what: 'C-18: with the payment claimed and no byte sent', cut: { at: 'before:lightning.pay' } },
-    { what: 'C-19: after LND took the payment', cut: { at: 'commit:pay-ack' } },
+    { what: 'C-18, F-040: with the payment claimed and no byte sent', cut: { at: 'before:lightning.pay' } },
+    { what: 'C-19, F-041: after LND took the payment', cut: { at: 'commit:pay-ack' } },
     { what: 'C-21: after LND paid, before its answer', cut: { at: 'after:lightning.pay' } },
     { what: 'C-21: before the paid buyer is on disk', cut: { before: 'pay:A' } },
     { what: 'after the paid buyer is on disk and before anybody is told', cut: { at: 'commit:pay:A' } },

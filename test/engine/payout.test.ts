@@ -59,7 +59,7 @@ describe('Lightning fails while the buyer is to be paid', () => {
     await market.checkTraded(id)
   })
 
-  test('W3: a request that LND reads forty seconds late pays the buyer once', async () => {
+  test('F-048, W3: a request that LND reads forty seconds late pays the buyer once', async () => {
     market = await Market.open()
     const { world } = market
     world.network.faults.next('SendPaymentV2', { kind: 'deliver-late', ms: 40_000 })
@@ -71,7 +71,7 @@ describe('Lightning fails while the buyer is to be paid', () => {
     await market.checkTraded(id)
   })
 
-  test('W3: while an unread request may still start, a failed invoice is not replaced, and the buyer is paid once', async () => {
+  test('F-049, W3: while an unread request may still start, a failed invoice is not replaced, and the buyer is paid once', async () => {
     market = await Market.open({ settings: { payoutAttempts: 1 } })
     const { world } = market
     const fallsFlat = market.bobsInvoice()
@@ -132,7 +132,7 @@ describe('Lightning fails while the buyer is to be paid', () => {
     await market.checkTraded(id)
   })
 
-  test('C-20: a payee who sits on the payment is waited for, told so, and delays nobody else', async () => {
+  test('C-20, F-050: a payee who sits on the payment is waited for, told so, and delays nobody else', async () => {
     market = await Market.open()
     const { world } = market
     const held = market.bobsInvoice()
@@ -316,7 +316,7 @@ describe('Lightning fails while the buyer is to be paid', () => {
 })
 
 describe('the settle', () => {
-  test('C-16: LND cancelled the escrow before the settle: nobody is told that sats moved, a person must look', async () => {
+  test('C-16, F-032: LND cancelled the escrow before the settle: nobody is told that sats moved, a person must look', async () => {
     market = await Market.open()
     const { world } = market
     const id = await market.fiatSent()
@@ -352,7 +352,7 @@ describe('the settle', () => {
   })
 
   test.each(['release first', 'cancel first'] as const)(
-    'W52: release and the second half of a cooperative cancel in one moment, %s: one of them counts',
+    'F-025, W52: release and the second half of a cooperative cancel in one moment, %s: one of them counts',
     async (order) => {
       market = await Market.open()
       const { world, alice, bob } = market

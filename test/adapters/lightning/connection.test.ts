@@ -195,7 +195,7 @@ describe('the traps of a payment (money-path.md 0.3)', () => {
     expect(outcome).toMatchObject({ class: 'A', preimage: PREIMAGE })
   })
 
-  it('trap 1: a stream that breaks after its final status leaves the process and the outcome alone', async () => {
+  it('F-043: trap 1: a stream that breaks after its final status leaves the process and the outcome alone', async () => {
     const outcome = await paying({
       sendPayment: (_request, stream) => {
         stream.say(paymentMessage({ status: 'SUCCEEDED', payment_preimage: PREIMAGE }))
@@ -211,7 +211,7 @@ describe('the traps of a payment (money-path.md 0.3)', () => {
     expect(await connection.lookupPayment(HASH)).toEqual({ ok: true, value: { state: 'alive' } })
   })
 
-  it('trap 3: "invoice expired" on a resend does not end a payment that is under way', async () => {
+  it('F-047: trap 3: "invoice expired" on a resend does not end a payment that is under way', async () => {
     const outcome = await paying({
       ...onRecord({ status: 'IN_FLIGHT' }),
       sendPayment: (_request, stream) => stream.fail(2, 'invoice expired. Valid until 2026-01-01'),
