@@ -16,6 +16,8 @@ import { CLOCK_SKEW_S, paymentFailed } from './obligations.ts'
 import { paymentSucceeded } from './payment-facts.ts'
 
 const BLOCKED_RETRY_S = 300
+/** How long the end of a hold is tried before an operator should know. */
+const UNENDED_S = 600
 
 /** An intent's row, or undefined. */
 export function opRow(tx: Tx, id: string): LnOpRow | undefined {
@@ -52,6 +54,7 @@ export function paymentAnswered(ctx: Ctx, tx: Tx, op: LnOpRow, attempt: number, 
 
 /** S: again soon. U: only a lookup comes next. B: our own fault, again later, with an alert. */
 export function troubled(ctx: Ctx, tx: Tx, op: LnOpRow, attempt: number, trouble: CallTrouble): void {
+  if (trouble.class !== 'B') alertUnended(ctx, tx, op, trouble.detail)
   switch (trouble.class) {
     case 'S': {
       const next = tx.nowS + Math.min(2 ** Math.min(op.attempt, 5), 30)
@@ -71,6 +74,13 @@ export function troubled(ctx: Ctx, tx: Tx, op: LnOpRow, attempt: number, trouble
     case 'B':
       blocked(ctx, tx, op, attempt, trouble.detail)
   }
+}
+
+/** A hold whose end is decided and that LND does not end: somebody waits for sats. */
+function alertUnended(ctx: Ctx, tx: Tx, { id, kind, created_at }: LnOpRow, detail: string): void {
+  const waitedS = tx.nowS - created_at
+  if ((kind === 'hold_settle' || kind === 'hold_cancel') && waitedS > UNENDED_S)
+    alert(ctx, tx, `slow:${id}`, 2, `${id} waits since ${waitedS} s: ${detail}`)
 }
 
 /** LND refuses what we chose: our own fault, tried again slowly, with an alert. */
