@@ -1,4 +1,4 @@
-/** Which backend of the curve a daemon uses (ADR 0014). */
+/** Which backend of the curve a daemon uses (ADR 0015). */
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { type Curves, portableCurves } from '../wire/curves.ts'

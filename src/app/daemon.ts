@@ -10,16 +10,18 @@ import { openStore, type Store } from '../adapters/sqlite/store.ts'
 import { systemClock } from '../adapters/system/clock.ts'
 import { systemRandom } from '../adapters/system/random.ts'
 import type { Shutdown } from '../adapters/system/shutdown.ts'
+import type { Commits } from '../engine/door.ts'
 import { Engine, RivalError } from '../engine/engine.ts'
 import type { EngineStatus } from '../engine/queries.ts'
 import type { Clock, Log } from '../ports/system.ts'
-import { portableCurves } from '../wire/curves.ts'
 import { signEvent } from '../wire/event.ts'
 import { type AppConfig, ConfigError } from './config/load.ts'
 import { canListen, serveControl } from './control-socket.ts'
+import { loadCurves } from './curves.ts'
 import { claimDataDir, databaseOf, hasDatabase, lockDataDir, refuseClockSetBack } from './data-dir.ts'
 import { loadMoneySeed, loadNodeKeys } from './keys.ts'
 import { OpenerPool, openerThreads } from './opener-pool.ts'
+import { startOpenerThread } from './opener-thread.ts'
 import { priceSources } from './prices.ts'
 import { EXIT, Refusal } from './refusal.ts'
 import { VERSION } from './version.ts'
@@ -31,7 +33,18 @@ export type DaemonStatus = {
   readonly startedAtMs: number
   readonly dataDir: string
   readonly npub: string
+  readonly performance: PerformanceStatus
   readonly engine: EngineStatus
+}
+
+/** What the settings of section `[performance]` came to. */
+export type PerformanceStatus = {
+  /** the library that does the arithmetic of keys and signatures */
+  readonly curves: string
+  /** why it is not the native one, where that was wanted */
+  readonly curvesNote?: string
+  readonly commits: Commits
+  readonly openerThreads: number
 }
 
 export type Daemon = {
@@ -66,7 +79,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   const lock = lockDataDir(dataDir, 'start another daemon there')
   shutdown.beforeExit('lock', () => lock.release())
-  const curves = portableCurves
+  const { commits, curves: wantedCurves, opener_threads: wantedThreads } = config.performance
+  const { curves, backend, note } = loadCurves(wantedCurves)
+  if (note !== null) log.warn('the native curves can not be used; the portable ones are much slower', { why: note })
+  const threads = openerThreads(wantedThreads, backend)
   const node = loadNodeKeys(config.nodeKey, curves)
   const seed = loadMoneySeed(dataDir, hasDatabase(dataDir))
   const store = openDatabase(dataDir)
@@ -99,13 +115,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     nodeSecretKey: node.secretKey,
     curves,
     opener: (key) => {
-      openers = new OpenerPool(key, openerThreads(), log)
+      openers = new OpenerPool(key, threads, log, () => startOpenerThread(key, backend))
       return openers
     },
     lightning: lightning.value,
     relays,
     addresses: new LnurlAddresses({ plainHosts: config.plainAddressHosts }),
     prices: priceSources(config.prices, { clock, relays, curves }),
+    // Messages that arrive within one turn of the event loop share a commit.
+    defer: setImmediate,
+    commits,
     pid: process.pid,
     onlyOne,
   })
@@ -113,12 +132,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await startEngine(engine)
   refuseWhenStopping(shutdown)
 
+  const performance: PerformanceStatus = {
+    curves: curves.name,
+    ...(note === null ? {} : { curvesNote: note }),
+    commits,
+    openerThreads: threads,
+  }
   const status = (): DaemonStatus => ({
     version: VERSION,
     pid: process.pid,
     startedAtMs,
     dataDir,
     npub: node.npub,
+    performance,
     engine: engine.status(),
   })
   if (canListen(dataDir)) {
@@ -129,6 +155,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     version: VERSION,
     pubkey: node.pubkey,
     npub: node.npub,
+    curves: curves.name,
     relays: config.relayUrls,
     dataDir,
   })

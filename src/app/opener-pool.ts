@@ -1,6 +1,7 @@
 /**
  * Opens events in threads beside the main one, which stays free for timers, Lightning and replies: a message costs
- * portable curves about ten milliseconds. A thread that dies is not missed: its events are opened here.
+ * portable curves about ten milliseconds, native ones a third of one. A thread that dies is not missed: its events are
+ * opened here.
  */
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
@@ -8,15 +9,23 @@ import type { NostrEvent } from '../core/protocol.ts'
 import { type Opened, type Opener, openHere } from '../engine/inbox/opener.ts'
 import type { Log } from '../ports/system.ts'
 import type { Recipient } from '../wire/transport.ts'
-import { type Answer, startOpenerThread } from './opener-thread.ts'
+import type { CurvesBackend } from './curves.ts'
+import type { Answer } from './opener-thread.ts'
 
 /** Each thread costs memory, and more than a few are never busy. */
 const THREADS_MAX = 4
 
-/** How many threads suit this machine: none for a single core, and none when run from sources, which threads can not load. */
-export function openerThreads(): number {
-  const cores = availableParallelism()
-  return cores === 1 || import.meta.filename.endsWith('.ts') ? 0 : Math.min(cores, THREADS_MAX)
+const here = { cores: availableParallelism(), fromSources: import.meta.filename.endsWith('.ts') }
+
+/**
+ * How many threads the operator's choice comes to. `auto` is none with native curves, where the way to a thread and back
+ * costs more than checking a signature (perf.md 2), and none on a single core. Run from sources there are none at all:
+ * threads can not load them.
+ */
+export function openerThreads(choice: number | 'auto', backend: CurvesBackend, { cores, fromSources } = here): number {
+  if (fromSources) return 0
+  if (choice !== 'auto') return choice
+  return backend === 'native' || cores === 1 ? 0 : Math.min(cores, THREADS_MAX)
 }
 
 type Question = { readonly event: NostrEvent; opened: Opened | null; readonly resolve: (opened: Opened) => void }
@@ -32,11 +41,11 @@ export class OpenerPool implements Opener {
   readonly #asked: Question[] = []
   #isClosed = false
 
-  /** `node.keys` learns the conversation keys that the threads derive. */
-  constructor(node: Recipient, threads: number, log: Log, start: typeof startOpenerThread = startOpenerThread) {
+  /** `node.keys` learns the conversation keys that the threads derive; `start` starts one thread for the same key. */
+  constructor(node: Recipient, threads: number, log: Log, start: () => Worker) {
     this.#node = node
     this.#log = log
-    this.#threads = Array.from({ length: threads }, () => this.#adopt(start(node)))
+    this.#threads = Array.from({ length: threads }, () => this.#adopt(start()))
   }
 
   open(event: NostrEvent): Promise<Opened> {

@@ -5,13 +5,18 @@
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import type { NostrEvent } from '../core/protocol.ts'
 import { type Opened, openHere } from '../engine/inbox/opener.ts'
-import { portableCurves } from '../wire/curves.ts'
 import { ConversationKeyCache } from '../wire/nip44.ts'
 import type { Recipient } from '../wire/transport.ts'
+import { type CurvesBackend, loadCurves } from './curves.ts'
 
 const ROLE = 'fianza-opener'
 
-type Setup = { readonly role: typeof ROLE; readonly secretKey: Uint8Array; readonly pubkey: string }
+type Setup = {
+  readonly role: typeof ROLE
+  readonly secretKey: Uint8Array
+  readonly pubkey: string
+  readonly backend: CurvesBackend
+}
 type OurKeys = Pick<Recipient, 'secretKey' | 'pubkey'>
 
 export type Answer = {
@@ -20,16 +25,22 @@ export type Answer = {
   readonly conversationKey: Uint8Array | null
 }
 
-/** Starts a thread that answers each event posted to it with an {@link Answer}, in order. */
-export function startOpenerThread(node: OurKeys): Worker {
-  return new Worker(new URL(import.meta.url), { workerData: setupOf(node) })
+/** Starts a thread that answers each event posted to it with an {@link Answer}, in order. It dies without the backend. */
+export function startOpenerThread(node: OurKeys, backend: CurvesBackend): Worker {
+  return new Worker(new URL(import.meta.url), { workerData: setupOf(node, backend) })
 }
 
 /** What a thread for our key is started with. Holds the secret: it stays in this process. */
-export const setupOf = ({ secretKey, pubkey }: OurKeys): Setup => ({ role: ROLE, secretKey, pubkey })
+export const setupOf = ({ secretKey, pubkey }: OurKeys, backend: CurvesBackend): Setup => ({
+  role: ROLE,
+  secretKey,
+  pubkey,
+  backend,
+})
 
-function serve({ secretKey, pubkey }: Setup, port: NonNullable<typeof parentPort>): void {
-  const node: Recipient = { secretKey, pubkey, curves: portableCurves, keys: new ConversationKeyCache() }
+function serve({ secretKey, pubkey, backend }: Setup, port: NonNullable<typeof parentPort>): void {
+  const { curves } = loadCurves(backend)
+  const node: Recipient = { secretKey, pubkey, curves, keys: new ConversationKeyCache() }
   port.on('message', (event: NostrEvent) => {
     const opened = openHere(event, node)
     const isDirect = opened.ok && opened.value.transport === 2

@@ -31,6 +31,19 @@ export type CommitHooks = {
   readonly afterCommit?: (names: readonly string[]) => void
 }
 
+/** Calls a task soon, after the caller. */
+export type Defer = (task: () => void) => void
+
+/** Whether jobs that wait together share a commit, or each has its own: a slow baseline, for measuring. */
+export type Commits = 'grouped' | 'each'
+
+export type DoorOptions = {
+  readonly hooks?: CommitHooks
+  /** when a commit is made after the first of its jobs came; what comes until then shares it */
+  readonly defer?: Defer
+  readonly commits?: Commits
+}
+
 const BATCH_MAX = 64
 const RETRY_MIN_MS = 50
 const RETRY_MAX_MS = 5000
@@ -54,16 +67,21 @@ export class Door {
   readonly #clock: Clock
   readonly #log: Log
   readonly #hooks: CommitHooks
+  readonly #defer: Defer
+  readonly #batchMax: number
   #queue: Waiting[] = []
   #scheduled = false
   #closed = false
   #retryMs = 0
 
-  constructor(store: Store, clock: Clock, log: Log, hooks: CommitHooks = {}) {
+  constructor(store: Store, clock: Clock, log: Log, options: DoorOptions = {}) {
+    const { hooks = {}, defer = queueMicrotask, commits = 'grouped' } = options
     this.#store = store
     this.#clock = clock
     this.#log = log
     this.#hooks = hooks
+    this.#defer = defer
+    this.#batchMax = commits === 'each' ? 1 : BATCH_MAX
   }
 
   /** How many jobs wait for the next commit. */
@@ -90,13 +108,13 @@ export class Door {
       this.#scheduled = false
       this.#flush()
     }
-    if (delayMs === 0) queueMicrotask(flush)
+    if (delayMs === 0) this.#defer(flush)
     else this.#clock.after(delayMs, flush)
   }
 
   #flush(): void {
     if (this.#closed || this.#queue.length === 0) return
-    const batch = this.#queue.splice(0, BATCH_MAX)
+    const batch = this.#queue.splice(0, this.#batchMax)
     const names = batch.map((w) => w.job.name)
     let outcomes: readonly (() => void)[]
     try {

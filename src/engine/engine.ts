@@ -16,7 +16,7 @@ import { announce, wantInfo } from './announce.ts'
 import { runCommands } from './commands.ts'
 import type { Ctx, NodeKey, Pokes } from './context.ts'
 import { nowS } from './context.ts'
-import { type CommitHooks, Door, type Tx } from './door.ts'
+import { Door, type DoorOptions, type Tx } from './door.ts'
 import { type Arrival, Inbox } from './inbox/inbox.ts'
 import { inlineOpener, type Opener } from './inbox/opener.ts'
 import { ourNode } from './journal/escrow-intents.ts'
@@ -39,7 +39,7 @@ import { Duties } from './timers/duties.ts'
 import { guardHeights } from './timers/height-guard.ts'
 import { type PriceSource, PriceTicks } from './timers/prices.ts'
 
-export type EngineParts = {
+export type EngineParts = DoorOptions & {
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
@@ -54,7 +54,6 @@ export type EngineParts = {
   readonly relays: Relays
   readonly addresses: Addresses
   readonly prices: readonly PriceSource[]
-  readonly hooks?: CommitHooks
   readonly pid?: number
   /** start although another instance seems to run on our key (DEC-36) */
   readonly onlyOne?: boolean
@@ -117,7 +116,7 @@ export class Engine {
       relays,
       addresses,
       poke,
-      door: new Door(store, clock, log, parts.hooks),
+      door: new Door(store, clock, log, parts),
       key: {
         secretKey: nodeSecretKey,
         pubkey: curves.publicKey(nodeSecretKey),

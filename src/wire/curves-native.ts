@@ -1,5 +1,5 @@
 /**
- * secp256k1 by libsecp256k1, through the native half of the npm package `secp256k1` (ADR 0014). It knows ECDSA and shared
+ * secp256k1 by libsecp256k1, through the native half of the npm package `secp256k1` (ADR 0015). It knows ECDSA and shared
  * secrets but no Schnorr signatures; those are made here of its parts, so that every multiplication on the curve and every
  * step with a secret runs in the library, in constant time. What the library refuses, the portable backend decides: bad
  * secrets, which it refuses too, and scalars that no hash will ever give.
@@ -43,7 +43,7 @@ export function nativeCurves(binding: Secp256k1Binding): Curves {
 
   const sign = (digest: Uint8Array, secretKey: Uint8Array, aux: Uint8Array): Uint8Array => {
     const scalar = Uint8Array.from(secretKey)
-    const secrets = [scalar]
+    const secrets: Uint8Array[] = [scalar]
     try {
       const px = evenPoint(scalar)
       const masked = tagged('aux', aux)

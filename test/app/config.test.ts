@@ -76,6 +76,15 @@ describe('the configuration', () => {
     ])
   })
 
+  it('leaves speed to the daemon unless the operator knows better', () => {
+    const performance = (toml: string, env = {}) => load(LEAST + toml, env).performance
+    expect(performance('')).toEqual({ curves: 'auto', commits: 'grouped', opener_threads: 'auto' })
+    const section = '[performance]\ncurves = "portable"\ncommits = "each"\nopener_threads = 2\n'
+    expect(performance(section)).toEqual({ curves: 'portable', commits: 'each', opener_threads: 2 })
+    expect(performance(section, { FIANZA_PERFORMANCE_OPENER_THREADS: 'auto' }).opener_threads).toBe('auto')
+    expect(performance('', { FIANZA_PERFORMANCE_OPENER_THREADS: '0' }).opener_threads).toBe(0)
+  })
+
   it('says what is missing in an empty file', () => {
     expect(problems('')).toEqual([
       'fianza.toml: section [nostr] is missing; `fianza init` writes an example',
@@ -132,6 +141,21 @@ describe('the configuration', () => {
         'mostro',
         'max_order_amount = 10.5',
         'mostro.max_order_amount is 10.5; it must be a whole number of sats from 1 to 100000000000',
+      ],
+      [
+        'performance',
+        'curves = "fast"',
+        'performance.curves is "fast"; it must be one of "auto", "native", "portable"',
+      ],
+      [
+        'performance',
+        'opener_threads = 17',
+        'performance.opener_threads is 17; it must be "auto" or a whole number of threads from 0 to 16',
+      ],
+      [
+        'performance',
+        'opener_threads = "many"',
+        'performance.opener_threads is "many"; it must be "auto" or a whole number of threads from 0 to 16',
       ],
       [
         'mostro',

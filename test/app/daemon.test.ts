@@ -14,7 +14,14 @@ import { startWorld, type World } from '../../src/sandbox/world.ts'
 import { portableCurves } from '../../src/wire/curves.ts'
 import { eventually } from '../support/wait.ts'
 
-const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+/** What daemons said at level info, since the test began. */
+const said: [event: string, fields: unknown][] = []
+const LOG = {
+  debug: () => {},
+  info: (event: string, fields?: unknown) => void said.push([event, fields]),
+  warn: () => {},
+  error: () => {},
+}
 
 class FakeProcess extends EventEmitter implements ProcessHost {
   exitCode: number | undefined
@@ -28,6 +35,7 @@ describe('a daemon', () => {
   beforeEach(async () => {
     world = await startWorld()
     running = []
+    said.length = 0
   })
   afterEach(async () => {
     await Promise.all(running.map((daemon) => daemon.stop('the test is over')))
@@ -36,7 +44,7 @@ describe('a daemon', () => {
 
   async function start(env: Record<string, string> = {}): Promise<RunningDaemon> {
     const config = loadConfig({ dataDir: world.nodeDir, env })
-    const daemon = await runDaemon({ config, host: new FakeProcess(), isTerminal: false, onlyOne: false, log: SILENT })
+    const daemon = await runDaemon({ config, host: new FakeProcess(), isTerminal: false, onlyOne: false, log: LOG })
     running.push(daemon)
     return daemon
   }
@@ -49,12 +57,20 @@ describe('a daemon', () => {
     return error
   }
 
+  it('works as the section [performance] says, and says so in its first line and its status', async () => {
+    const daemon = await start({ FIANZA_PERFORMANCE_CURVES: 'portable', FIANZA_PERFORMANCE_COMMITS: 'each' })
+    expect(daemon.status().performance).toEqual({ curves: 'noble', commits: 'each', openerThreads: 0 })
+    expect(said).toContainEqual(['fianza is up', expect.objectContaining({ curves: 'noble' })])
+    expect(daemon.status().engine.ready).toBe(true)
+  })
+
   it('serves, says so on its socket, and announces itself', async () => {
     const daemon = await start()
     const status = (await askStatus(world.nodeDir)) as DaemonStatus
     expect(status).toMatchObject({
       pid: process.pid,
       npub: world.npub,
+      performance: { curves: 'libsecp256k1', commits: 'grouped', openerThreads: 0 },
       engine: { ready: true, lightning: { serving: true, network: 'regtest' }, relays: [{ up: true }] },
     })
     expect(daemon.pubkey).toBe(world.pubkey)
@@ -129,7 +145,7 @@ describe('a daemon', () => {
   it('works without its socket where the path of the directory is too long for one', async () => {
     const dataDir = `${world.dir}/${'long'.repeat(30)}`
     const config = { ...loadConfig({ dataDir: world.nodeDir, env: {} }), dataDir }
-    running.push(await runDaemon({ config, host: new FakeProcess(), isTerminal: false, onlyOne: false, log: SILENT }))
+    running.push(await runDaemon({ config, host: new FakeProcess(), isTerminal: false, onlyOne: false, log: LOG }))
     expect(existsSync(socketOf(dataDir))).toBe(false)
     expect(await askStatus(dataDir)).toBeNull()
   })

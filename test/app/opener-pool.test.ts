@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
-import { OpenerPool } from '../../src/app/opener-pool.ts'
+import type { CurvesBackend } from '../../src/app/curves.ts'
+import { OpenerPool, openerThreads } from '../../src/app/opener-pool.ts'
 import { setupOf } from '../../src/app/opener-thread.ts'
 import type { NostrEvent } from '../../src/core/protocol.ts'
 import type { Opened } from '../../src/engine/inbox/opener.ts'
@@ -39,10 +40,10 @@ function letter(requestId: bigint, transport: 1 | 2): NostrEvent {
 }
 
 /** Threads can not load the sources by themselves: these are taught to. */
-const startFromSources = (node: Recipient): Worker => {
+const startFromSources = (node: Recipient, backend: CurvesBackend = 'native'): Worker => {
   const source = new URL('../../src/app/opener-thread.ts', import.meta.url).href
   const program = `import('tsx/esm/api').then(({ register }) => { register(); return import('${source}') })`
-  return new Worker(program, { eval: true, workerData: setupOf(node) })
+  return new Worker(program, { eval: true, workerData: setupOf(node, backend) })
 }
 
 const pools: OpenerPool[] = []
@@ -67,6 +68,18 @@ function newPool(node: Recipient, threads: number, start: (node: Recipient) => W
 const requestOf = (opened: Opened): bigint | null => (opened.ok ? opened.value.message.requestId : null)
 
 describe('the pool that opens messages', () => {
+  it.each([
+    ['none with native curves', 'auto', 'native', 8, 0],
+    ['one for each core with portable curves', 'auto', 'portable', 3, 3],
+    ['at most four of them', 'auto', 'portable', 8, 4],
+    ['none on a single core', 'auto', 'portable', 1, 0],
+    ['as many as the operator wants, whatever the curves', 2, 'native', 1, 2],
+    ['none when the operator wants none', 0, 'portable', 8, 0],
+  ] as const)('has %s', (_what, choice, backend, cores, threads) => {
+    expect(openerThreads(choice, backend, { cores, fromSources: false })).toBe(threads)
+    expect(openerThreads(choice, backend, { cores, fromSources: true })).toBe(0)
+  })
+
   it.each([0, 1, 3])('answers in the order of arrival, with %d threads', async (threads) => {
     const { pool, warnings } = newPool(newNode(), threads)
     const letters = Array.from({ length: 12 }, (_, n) => letter(BigInt(n), n % 3 === 0 ? 1 : 2))
@@ -81,6 +94,14 @@ describe('the pool that opens messages', () => {
     const { pool } = newPool(node, 1)
     await pool.open(letter(1n, 2))
     expect(node.keys.size).toBe(1)
+  })
+
+  it.each(['native', 'portable'] as const)('opens in a thread with the %s curves', async (backend) => {
+    const node = newNode()
+    const { pool, warnings } = newPool(node, 1, () => startFromSources(node, backend))
+    expect(requestOf(await pool.open(letter(7n, 2)))).toBe(7n)
+    expect(node.keys.size).toBe(1)
+    expect(warnings).toEqual([])
   })
 
   it('tells a forged event from one that holds nothing for us', async () => {

@@ -43,6 +43,13 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(words:
   return z.enum(words, { error: `one of ${words.map((word) => `"${word}"`).join(', ')}` })
 }
 
+/** The word `auto`, or a whole number within bounds. */
+export function autoOr(unit: string, min: number, max: number) {
+  const error = `"auto" or a whole number of ${unit} from ${min} to ${max}`
+  const number = z.int({ error }).min(min, { error }).max(max, { error })
+  return z.union([z.literal('auto'), number], { error })
+}
+
 /** A list, each entry of which is checked. */
 export function listOf<Entry extends z.ZodType>(entry: Entry, max: number, example: string) {
   const error = `a list of at most ${max}, for example ${example}`

@@ -39,6 +39,7 @@ export type AppConfig = {
   readonly relayUrls: readonly string[]
   readonly lnd: LndConfig
   readonly prices: PriceSettings
+  readonly performance: ConfigFile['performance']
   /** `host:port` of address services that may be private and speak http */
   readonly plainAddressHosts: readonly string[]
   readonly log: { readonly level: LogLevel; readonly format: 'auto' | 'json' | 'pretty' }
@@ -97,6 +98,7 @@ export function loadConfig(source: ConfigSource): AppConfig {
     relayUrls: config.nostr.relays,
     lnd,
     prices: config.price,
+    performance: config.performance,
     plainAddressHosts: config.lightning.plain_address_hosts,
     log: config.log,
     notes: foreign.notes,

@@ -5,7 +5,19 @@
  */
 import { z } from 'zod'
 import { DEFAULT_LIMITS } from '../../engine/settings.ts'
-import { between, currency, filePath, flag, fractionBelow, listOf, oneOf, text, webUrl, wholeNumber } from './keys.ts'
+import {
+  autoOr,
+  between,
+  currency,
+  filePath,
+  flag,
+  fractionBelow,
+  listOf,
+  oneOf,
+  text,
+  webUrl,
+  wholeNumber,
+} from './keys.ts'
 
 const YEAR_DAYS = 366
 
@@ -258,6 +270,22 @@ const limits = z.strictObject({
     .describe('Lightning addresses that one key can make us ask in an hour.'),
 })
 
+const performance = z.strictObject({
+  curves: oneOf(['auto', 'native', 'portable'])
+    .default('auto')
+    .describe(
+      'Arithmetic of keys. native: libsecp256k1; portable: JavaScript, some thirty times slower; auto: native where it runs.',
+    ),
+  commits: oneOf(['grouped', 'each'])
+    .default('grouped')
+    .describe('grouped: what happens at once shares one write to the disk. each: nothing does, for comparison.'),
+  opener_threads: autoOr('threads', 0, 16)
+    .default('auto')
+    .describe(
+      'Threads that open messages beside the main one. auto: none with native curves, else one for each core, at most 4.',
+    ),
+})
+
 const log = z.strictObject({
   level: oneOf(['debug', 'info', 'warn', 'error'])
     .default('info')
@@ -275,6 +303,7 @@ export const SCHEMA = z.strictObject({
   price: price.prefault({}).describe('Where market prices come from.'),
   expiration: expiration.prefault({}).describe('How long relays should keep what we publish.'),
   limits: limits.prefault({}).describe('What strangers may cost us.'),
+  performance: performance.prefault({}).describe('How fast we are. The defaults suit everybody.'),
   log: log.prefault({}).describe('What we say.'),
 })
 

@@ -37,6 +37,8 @@ function inner(schema: unknown): unknown {
 
 function kindOf(schema: unknown): KeyKind {
   if (schema instanceof z.ZodNumber) return 'number'
+  // A number or a word; text that is no number stays text.
+  if (schema instanceof z.ZodUnion) return 'number'
   if (schema instanceof z.ZodBoolean) return 'boolean'
   if (schema instanceof z.ZodArray) return 'list'
   return 'text'
