@@ -1,21 +1,36 @@
-/** What a benchmark is: it measures a running system in rounds and gives figures that are ratios within one run. */
+/** What a benchmark is: it measures a running system in rounds and gives figures, most of them ratios within one run. */
+import type { Target } from './options.ts'
 
-/** One line of the table. */
+/** What a figure has to be. */
+export type Goal = { readonly kind: 'at least' | 'at most'; readonly value: number }
+
+/** One line of the table, and one bar of the plot. */
 export type Figure = {
   readonly name: string
-  /** the median of the rounds; a ratio within this run */
-  readonly ratio: number
-  /** the ratio must not be above this; null: nothing is promised */
-  readonly target: number | null
-  /** the absolute values behind the ratio, for people */
+  /** the median of the rounds */
+  readonly value: number
+  /** `x` for a ratio within this run */
+  readonly unit: 'x' | '%' | 'ms' | 's' | 'us' | 'MB' | '/s' | ''
+  /** null: nothing is promised */
+  readonly goal: Goal | null
+  /** the absolute values behind it, for people */
   readonly detail: string
 }
+
+export const atLeast = (value: number): Goal => ({ kind: 'at least', value })
+export const atMost = (value: number): Goal => ({ kind: 'at most', value })
 
 export type BenchOptions = {
   /** how often every variant is measured; the variants take turns */
   readonly rounds: number
+  /** small numbers, for a first impression and for CI */
+  readonly quick: boolean
+  /** the daemon that is measured in fianza's place; null: fianza, built from this checkout */
+  readonly target: Target | null
   /** where the daemons write CPU profiles at their end; null: nowhere */
   readonly profileDir: string | null
+  /** the build that is measured */
+  readonly dist: string
   /** tells people what happens now */
   readonly progress: (line: string) => void
 }
@@ -24,6 +39,8 @@ export type Benchmark = {
   /** what the command line calls it */
   readonly name: string
   readonly summary: string
+  /** what it needs of the daemon: the wire alone, or one that we configure, start, kill and whose database we fill */
+  readonly needs: 'wire' | 'our daemon'
   /** Throws {@link Void} when a reply is lost, doubled or wrong: figures of such a run mean nothing. */
   run(options: BenchOptions): Promise<readonly Figure[]>
 }
@@ -31,4 +48,9 @@ export type Benchmark = {
 /** The system did not do its work, so its speed is of no interest. */
 export class Void extends Error {
   override readonly name = 'Void'
+}
+
+/** This machine, or this build, lacks what the benchmark needs; the message says what. */
+export class CannotRun extends Error {
+  override readonly name = 'CannotRun'
 }

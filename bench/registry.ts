@@ -1,6 +1,20 @@
 import type { Benchmark } from './benchmark.ts'
+import { hungRelay } from './benchmarks/hung-relay.ts'
 import { lightningBurst } from './benchmarks/lightning-burst.ts'
+import { slowDisk } from './benchmarks/slow-disk.ts'
 import { slowLightning } from './benchmarks/slow-lightning.ts'
+import { slowLightningTakes } from './benchmarks/slow-lightning-takes.ts'
+import { stuckAddress } from './benchmarks/stuck-address.ts'
+import { throughput, throughputOfGiftWraps } from './benchmarks/throughput.ts'
 
 /** All benchmarks, in the order in which they run. A new one is a file in `benchmarks/` and a word here. */
-export const BENCHMARKS: readonly Benchmark[] = [slowLightning, lightningBurst]
+export const BENCHMARKS: readonly Benchmark[] = [
+  throughput,
+  throughputOfGiftWraps,
+  slowLightningTakes,
+  hungRelay,
+  stuckAddress,
+  slowDisk,
+  slowLightning,
+  lightningBurst,
+]

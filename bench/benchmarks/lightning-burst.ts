@@ -1,50 +1,53 @@
 /** 200 takes at once, each of which needs an invoice of LND: how long until the last taker has his answer? */
-import type { Benchmark, BenchOptions, Figure } from '../benchmark.ts'
+import { atMost, type Benchmark, type BenchOptions, type Figure } from '../benchmark.ts'
+import { curves } from '../harness/curves.ts'
 import { exchange } from '../harness/exchange.ts'
 import { makeOrders } from '../harness/market.ts'
 import { type CurveCosts, measureCurves } from '../harness/micro.ts'
-import { newTaker, RequestMaker } from '../harness/requests.ts'
+import { newTrader, RequestMaker } from '../harness/requests.ts'
+import { inTurn } from '../harness/rounds.ts'
 import { median, percentile } from '../harness/statistics.ts'
 import { type System, startSystem } from '../harness/system.ts'
 
 const IN_FLIGHT = 200
-const LATENCIES_MS = [5, 500] as const
-/** What the daemon may add to LND's latency with the portable curves. */
+const LATENCIES = { 'LND 5 ms': 5, 'LND 500 ms': 500 } as const
+/** What the daemon may add to LND's latency, even with the portable curves. */
 const ALLOWANCE_MS = 2000
 const SETUP_LATENCY_MS = 5
 
 async function round(system: System, make: RequestMaker, latencyMs: number): Promise<readonly number[]> {
   system.setLightningLatency(SETUP_LATENCY_MS)
   const orders = await makeOrders(system, make, 'buy', IN_FLIGHT)
-  const plan = orders.map(({ id }) => ({ request: make.takeBuy(newTaker(), id), atMs: 0 }))
+  const plan = orders.map((order) => ({ request: make.takeBuy(newTrader(), order), atMs: 0 }))
   system.setLightningLatency(latencyMs)
   const answered = await exchange(system, plan)
   return answered.map((a) => a.latencyMs)
 }
 
-async function run({ rounds, profileDir, progress }: BenchOptions): Promise<readonly Figure[]> {
-  const system = await startSystem(profileDir)
+async function run(options: BenchOptions): Promise<readonly Figure[]> {
+  const system = await startSystem(options)
   try {
     const make = new RequestMaker(system.nodePubkey)
-    const costs = measureCurves()
-    progress(arithmetic(costs))
-    const seenAt = new Map<number, { p50: number[]; last: number[] }>()
-    for (let n = 1; n <= rounds; n++) {
-      for (const latencyMs of LATENCIES_MS) {
-        const samples = await round(system, make, latencyMs)
-        const seen = seenAt.get(latencyMs) ?? { p50: [], last: [] }
-        seenAt.set(latencyMs, seen)
-        seen.p50.push(percentile(samples, 0.5))
-        seen.last.push(percentile(samples, 1))
-        progress(`round ${n}/${rounds}, LND ${latencyMs} ms: last answer after ${ms(percentile(samples, 1))}`)
+    const costs = measureCurves(curves)
+    const measure = (latency: keyof typeof LATENCIES) => round(system, make, LATENCIES[latency])
+    const samples = await inTurn(
+      options,
+      ['LND 5 ms', 'LND 500 ms'],
+      measure,
+      (latencies) => `last answer after ${ms(percentile(latencies, 1))}`,
+    )
+    await system.audit()
+    return (['LND 5 ms', 'LND 500 ms'] as const).map((name) => {
+      const last = median(samples[name].map((latencies) => percentile(latencies, 1)))
+      const p50 = median(samples[name].map((latencies) => percentile(latencies, 0.5)))
+      return {
+        name: `${IN_FLIGHT} takes at once, ${name}: last answer / (LND + ${ALLOWANCE_MS} ms)`,
+        value: last / (LATENCIES[name] + ALLOWANCE_MS),
+        unit: 'x',
+        goal: atMost(1),
+        detail: `p50 ${ms(p50)}, last ${ms(last)}; ${arithmetic(costs)}`,
       }
-    }
-    return [...seenAt].map(([latencyMs, { p50, last }]) => ({
-      name: `${IN_FLIGHT} takes at once, LND ${latencyMs} ms: last answer / (LND + ${ALLOWANCE_MS} ms)`,
-      ratio: median(last) / (latencyMs + ALLOWANCE_MS),
-      target: 1,
-      detail: `p50 ${ms(median(p50))}, last ${ms(median(last))}; ${arithmetic(costs)}`,
-    }))
+    })
   } finally {
     await system.close()
   }
@@ -62,5 +65,6 @@ const ms = (value: number): string => `${Math.round(value)} ms`
 export const lightningBurst: Benchmark = {
   name: 'lightning-burst',
   summary: `${IN_FLIGHT} takes at once, all of which need LND`,
+  needs: 'wire',
   run,
 }

@@ -1,54 +1,88 @@
-/** The system under test: the `fianza` command in a process of its own, with the settings of production. */
+/** The system under test: the `fianza` command of a build, in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const COMMAND = join(import.meta.dirname, '../../dist/cli/main.js')
 const STOP_MS = 20_000
+const LOG_TAIL_CHARS = 1500
 
-export type DaemonProcess = {
-  /** Rejects when the daemon ends before it was told to. */
-  readonly ended: Promise<never>
-  /** Asks it to stop, and kills it when it does not. Idempotent. */
-  stop(): Promise<void>
+export type DaemonPlan = {
+  /** the build */
+  readonly dist: string
+  readonly dataDir: string
+  readonly profileDir: string | null
+  /** set in its environment besides the path */
+  readonly env?: Readonly<Record<string, string>>
+  /** options of node itself */
+  readonly nodeArgs?: readonly string[]
 }
 
-/** Starts a daemon on a data directory; its log is written to `daemon.log` there. */
-export function startDaemonProcess(dataDir: string, profileDir: string | null): DaemonProcess {
-  const profiling = profileDir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
-  const child = spawn(process.execPath, [...profiling, COMMAND, '--dir', dataDir, 'start'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // Settings of a real daemon in the environment must not reach this one.
-    env: { PATH: process.env['PATH'] },
-  })
-  const logFile = join(dataDir, 'daemon.log')
-  const log = createWriteStream(logFile)
-  child.stdout.pipe(log, { end: false })
-  child.stderr.pipe(log, { end: false })
-  let stopping = false
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const ended = new Promise<never>((_, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code) => {
-      log.end()
-      if (!stopping) reject(new Error(`the daemon ended with code ${code}; see ${logFile}`))
-    })
-  })
-  // Whoever waits for something races it; nobody may be waiting just now.
-  ended.catch(() => undefined)
-  return {
-    ended,
-    async stop() {
-      if (stopping) return exited
-      stopping = true
-      await endProcess(child, exited)
-    },
+/** One daemon at a time on one data directory; it can be killed and started again. */
+export class DaemonProcess {
+  readonly #plan: DaemonPlan
+  readonly #logFile: string
+  #child: ChildProcess | null = null
+  #exited: Promise<void> = Promise.resolve()
+  #failure: Error | null = null
+
+  constructor(plan: DaemonPlan) {
+    this.#plan = plan
+    this.#logFile = join(plan.dataDir, 'daemon.log')
   }
-}
 
-async function endProcess(child: ChildProcess, exited: Promise<void>): Promise<void> {
-  child.kill('SIGTERM')
-  const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
-  await exited
-  clearTimeout(killer)
+  /** Starts it; its log is appended to `daemon.log` in the data directory. Returns when on the clock of `performance`. */
+  start(): number {
+    const { dist, dataDir, profileDir, env = {}, nodeArgs = [] } = this.#plan
+    const profiling = profileDir === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
+    const log = openSync(this.#logFile, 'a', 0o600)
+    const args = [...profiling, ...nodeArgs, join(dist, 'cli/main.js'), '--dir', dataDir, 'start']
+    const startedMs = performance.now()
+    // Settings of a real daemon in the environment must not reach this one.
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', log, log],
+      env: { PATH: process.env['PATH'], ...env },
+    })
+    closeSync(log)
+    this.#child = child
+    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()))
+    child.once('error', (error) => {
+      this.#failure = error
+    })
+    child.once('exit', (code, signal) => {
+      if (this.#child !== child) return
+      const tail = readFileSync(this.#logFile, 'utf8').slice(-LOG_TAIL_CHARS)
+      this.#failure = new Error(`the daemon ended with ${signal ?? `code ${code}`}. The end of its log:\n${tail}`)
+    })
+    return startedMs
+  }
+
+  /** Why the daemon is gone although nobody told it to go; null while all is well. */
+  get failure(): Error | null {
+    return this.#failure
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid
+    if (pid === undefined) throw new Error('the daemon does not run')
+    return pid
+  }
+
+  /** The daemon dies on the spot. Settles when it is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = null
+    child?.kill('SIGKILL')
+    await this.#exited
+  }
+
+  /** Asks it to stop, and kills it when it does not. Idempotent. */
+  async stop(): Promise<void> {
+    const child = this.#child
+    if (child === null) return
+    this.#child = null
+    child.kill('SIGTERM')
+    const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+    await this.#exited
+    clearTimeout(killer)
+  }
 }

@@ -1,14 +1,12 @@
 /** Orders for takers to take. */
 import type { OrderKind } from '../../src/core/protocol.ts'
 import { Void } from '../benchmark.ts'
-import { exchange, paced } from './exchange.ts'
-import { type Key, newKey, type RequestMaker } from './requests.ts'
+import { type Answered, closedLoop } from './exchange.ts'
+import { type Made, newKey, type RequestMaker } from './requests.ts'
 import type { System } from './system.ts'
 
-/** Slow enough that the daemon is never behind. */
-const SETUP_GAP_MS = 25
-
-export type Made = { readonly id: string; readonly maker: Key }
+/** Few enough that the daemon is never far behind. */
+const WINDOW = 32
 
 /** Puts orders into the book, each of a maker of its own. */
 export async function makeOrders(
@@ -17,11 +15,13 @@ export async function makeOrders(
   kind: OrderKind,
   count: number,
 ): Promise<readonly Made[]> {
-  const makers = Array.from({ length: count }, newKey)
-  const requests = makers.map((maker) => make.newOrder(maker, kind))
-  const answered = await exchange(system, paced(requests, SETUP_GAP_MS))
-  return answered.map(({ request, message }) => {
-    if (message.id === null) throw new Void('a new order without an id')
-    return { id: message.id, maker: request.key }
-  })
+  const requests = Array.from({ length: count }, () => make.newOrder(newKey(), kind))
+  const { answered } = await closedLoop(system, requests, WINDOW)
+  return answered.map(madeBy)
+}
+
+/** The order that an answer says was made. */
+export function madeBy({ request, message }: Answered): Made {
+  if (message.id === null) throw new Void('a new order without an id')
+  return { id: message.id, maker: request.key }
 }

@@ -7,46 +7,54 @@ import { Void } from '../benchmark.ts'
 export type Arrived = { readonly event: NostrEvent; readonly atMs: number }
 
 const LOOK_MS = 5
+const SUBSCRIPTION = 'bench'
 
 export class RelayClient {
   readonly #socket: WebSocket
-  readonly #failed: Promise<never>
+  readonly #trouble: () => Error | null
   readonly #kinds = new Set<number>()
+  readonly #ids = new Set<string>()
   #refusal: string | null = null
   #arrived: Arrived[] = []
+  #listener: (one: Arrived) => void = () => undefined
+  #sentCount = 0
 
-  private constructor(socket: WebSocket, failed: Promise<never>) {
+  private constructor(socket: WebSocket, trouble: () => Error | null) {
     this.#socket = socket
-    this.#failed = failed
+    this.#trouble = trouble
     socket.on('message', (data) => this.#receive(data.toString()))
   }
 
-  /** `failed` rejects when it makes no sense to wait any longer, for whatever it is. */
-  static connect(url: string, failed: Promise<never>): Promise<RelayClient> {
+  /** `trouble` gives the reason when it makes no sense to wait any longer, for whatever it is. */
+  static connect(url: string, trouble: () => Error | null): Promise<RelayClient> {
     const socket = new WebSocket(url, { perMessageDeflate: false })
     return new Promise((resolve, reject) => {
-      socket.once('open', () => resolve(new RelayClient(socket, failed)))
+      socket.once('open', () => resolve(new RelayClient(socket, trouble)))
       socket.once('error', reject)
     })
   }
 
   subscribe(filters: readonly EventFilter[]): void {
-    this.#socket.send(JSON.stringify(['REQ', 'bench', ...filters]))
+    this.#socket.send(JSON.stringify(['REQ', SUBSCRIPTION, ...filters]))
   }
 
-  /** Publishes a frame that was made before. Returns when, on the clock of {@link Arrived}. */
-  send(frame: string): number {
-    const atMs = performance.now()
+  /** Publishes a frame that was made before. */
+  send(frame: string): void {
+    this.#sentCount += 1
     this.#socket.send(frame)
-    return atMs
   }
 
-  /** How many events arrived since {@link takeArrived}. */
-  get arrivedCount(): number {
-    return this.#arrived.length
+  /** How many events were published in all. */
+  get sentCount(): number {
+    return this.#sentCount
   }
 
-  /** What arrived since the last call, in order. */
+  /** Calls back for everything that arrives from now on, as it arrives. */
+  onArrival(listener: (one: Arrived) => void): void {
+    this.#listener = listener
+  }
+
+  /** What arrived since the last call, in order; the same event twice is one. */
   takeArrived(): readonly Arrived[] {
     const arrived = this.#arrived
     this.#arrived = []
@@ -61,9 +69,11 @@ export class RelayClient {
   async until(isTrue: () => boolean, what: () => string, deadlineMs: number): Promise<void> {
     const endMs = performance.now() + deadlineMs
     while (!isTrue()) {
+      const trouble = this.#trouble()
+      if (trouble !== null) throw trouble
       if (this.#refusal !== null) throw new Void(`the relay refused: ${this.#refusal}`)
       if (performance.now() > endMs) throw new Void(`not in ${deadlineMs} ms: ${what()}`)
-      await Promise.race([pause(LOOK_MS), this.#failed])
+      await pause(LOOK_MS)
     }
   }
 
@@ -76,10 +86,15 @@ export class RelayClient {
     const frame: unknown = JSON.parse(text)
     if (!Array.isArray(frame)) return
     if (frame[0] === 'OK' && frame[2] !== true) this.#refusal = text
-    if (frame[0] !== 'EVENT') return
+    if (frame[0] !== 'EVENT' || frame[1] !== SUBSCRIPTION) return
     const event = frame[2] as NostrEvent
     this.#kinds.add(event.kind)
-    this.#arrived.push({ event, atMs })
+    // A daemon that was killed says again what it does not know to have said: the same event.
+    if (this.#ids.has(event.id)) return
+    this.#ids.add(event.id)
+    const one = { event, atMs }
+    this.#arrived.push(one)
+    this.#listener(one)
   }
 }
 
