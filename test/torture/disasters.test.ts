@@ -19,6 +19,10 @@ const preload = (name: string): { readonly preload: URL } => ({
   preload: new URL(`preload/${name}.ts`, import.meta.url),
 })
 
+const clockBack = (query: string): { readonly preload: URL } => ({
+  preload: new URL(`preload/clock-back.ts?${query}`, import.meta.url),
+})
+
 let world: AcceptanceWorld
 let daemons: DaemonChild[]
 beforeEach(async () => {
@@ -171,18 +175,62 @@ describe('a start that must not be', () => {
     },
     LONG_MS,
   )
+})
+
+describe('a clock that is set back', () => {
+  test.each(['at a restart', 'while it runs'])(
+    'by five minutes %s, others trade, and whoever was told something before hears more when it is right again',
+    async (when) => {
+      let daemon = await up(clockBack('minutes=5&later'))
+      const trade = await activeSell(...(await sides()))
+      if (when === 'while it runs') daemon.signal('SIGUSR2')
+      else {
+        await daemon.kill()
+        daemon = await up(clockBack('minutes=5'))
+      }
+      const said = await say(trade.buyer, 'fiat-sent', trade.id)
+      await world.until(trade.id, 'fiat-sent')
+      await activeSell(...(await sides()))
+
+      daemon.signal('SIGUSR2')
+      await trade.buyer.trader.answer(said, 'fiat-sent-ok')
+      await trade.seller.trader.expect('fiat-sent-ok', { id: trade.id })
+      await completes(trade)
+      expectPaidOnce()
+    },
+    LONG_MS,
+  )
 
   test(
-    'F-097: a clock two hours behind is named, and the trade goes on when it is right again',
+    'F-097: by two hours it is named, and the trade goes on when it is right again',
     async () => {
       const first = await up()
       const trade = await activeSell(...(await sides()))
       await first.kill()
-      const second = start(preload('clock-back'))
+      const second = start(clockBack('minutes=120'))
       expect(await second.ended()).toEqual({ code: EXIT.config, signal: null })
       expect(second.output).toContain('Correct the clock')
       await up()
       await goesOn(trade)
+    },
+    LONG_MS,
+  )
+
+  test(
+    'when the operator takes two hours for right, messages wait for the true time, and none is lost',
+    async () => {
+      const first = await up()
+      const trade = await activeSell(...(await sides()))
+      await first.kill()
+      const second = await up({ ...clockBack('minutes=120'), args: ['--the-clock-is-right'] })
+      const said = await say(trade.buyer, 'fiat-sent', trade.id)
+      await eventually(() => world.alerts().includes('clock-behind'), 'the operator to hear of it', 15_000)
+      await second.kill()
+      await up()
+      await trade.buyer.trader.answer(said, 'fiat-sent-ok')
+      await trade.seller.trader.expect('fiat-sent-ok', { id: trade.id })
+      await completes(trade)
+      expectPaidOnce()
     },
     LONG_MS,
   )
