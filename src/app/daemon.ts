@@ -13,7 +13,7 @@ import type { Shutdown } from '../adapters/system/shutdown.ts'
 import type { Commits } from '../engine/door.ts'
 import { Engine, RivalError } from '../engine/engine.ts'
 import type { EngineStatus } from '../engine/queries.ts'
-import type { Clock, Log } from '../ports/system.ts'
+import type { Log, SteadyClock } from '../ports/system.ts'
 import { signEvent } from '../wire/event.ts'
 import { type AppConfig, ConfigError } from './config/load.ts'
 import { canListen, serveControl } from './control-socket.ts'
@@ -63,7 +63,7 @@ export type DaemonOptions = {
   /** the operator vouches that the clock is right now, and was wrong before */
   readonly clockIsRight?: boolean
   /** the host's when absent */
-  readonly clock?: Clock
+  readonly clock?: SteadyClock
 }
 
 /**

@@ -30,7 +30,7 @@ export function lockDataDir(dataDir: string, to: string): { release(): void } {
   }
 }
 
-/** As far behind as a clock may be: beyond it, what traders write looks like the future, and is dropped (DEC-03). */
+/** As far behind as a clock may be: beyond it, what traders write looks like the future, and is left unhandled (DEC-03). */
 const CLOCK_MAX_BEHIND_S = 600
 
 const NODE_KEY = 'node_key'
@@ -66,7 +66,7 @@ export function claimDataDir(
 }
 
 /**
- * With a clock far behind its own past the daemon would drop what every trader writes, and count no window right. Throws
+ * With a clock far behind its own past the daemon would leave what every trader writes, and count no window right. Throws
  * {@link Refusal}.
  */
 export function refuseClockSetBack(store: Store, dataDir: string, clock: Clock): void {

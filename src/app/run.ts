@@ -2,7 +2,7 @@
 import { systemClock } from '../adapters/system/clock.ts'
 import { createLog } from '../adapters/system/log.ts'
 import { type ProcessHost, Shutdown } from '../adapters/system/shutdown.ts'
-import type { Clock, Log } from '../ports/system.ts'
+import type { Log, SteadyClock } from '../ports/system.ts'
 import type { AppConfig } from './config/load.ts'
 import { type Daemon, startDaemon } from './daemon.ts'
 import { EXIT, Refusal } from './refusal.ts'
@@ -20,7 +20,7 @@ export type RunOptions = {
   /** the one that the configuration asks for when absent */
   readonly log?: Log
   /** the host's when absent */
-  readonly clock?: Clock
+  readonly clock?: SteadyClock
   /** what the daemon stands on and what ends after it, in a sandbox */
   readonly surroundings?: () => Promise<void>
 }

@@ -3,13 +3,14 @@ import type { Store } from '../adapters/sqlite/store.ts'
 import type { Addresses } from '../ports/addresses.ts'
 import type { NodeInfo } from '../ports/lightning.ts'
 import type { Relays } from '../ports/relays.ts'
-import type { Clock, Log, Random } from '../ports/system.ts'
+import type { Log, Random } from '../ports/system.ts'
 import type { Curves } from '../wire/curves.ts'
 import type { ConversationKeyCache } from '../wire/nip44.ts'
 import type { Door } from './door.ts'
 import type { RateBook } from './rates.ts'
 import type { MoneySeed } from './seed.ts'
 import type { EngineSettings } from './settings.ts'
+import type { WatchedClock } from './watched-clock.ts'
 
 /** The node's own key and what is needed to use it. */
 export type NodeKey = {
@@ -41,7 +42,7 @@ export type Pokes = {
 export type Ctx = {
   readonly store: Store
   readonly door: Door
-  readonly clock: Clock
+  readonly clock: WatchedClock
   readonly random: Random
   readonly log: Log
   readonly settings: EngineSettings

@@ -4,7 +4,8 @@
  * A job is synchronous: there is no await between its reads and its writes.
  */
 import type { Store } from '../adapters/sqlite/store.ts'
-import type { Clock, Log } from '../ports/system.ts'
+import type { Log } from '../ports/system.ts'
+import type { WatchedClock } from './watched-clock.ts'
 
 /** What a job works with. */
 export type Tx = {
@@ -13,6 +14,8 @@ export type Tx = {
   /** unix seconds, fixed for the job */
   readonly nowS: number
   readonly nowMs: number
+  /** unix seconds that have surely come: what LND may still do until some moment must be judged by these (ADR 0014) */
+  readonly surelyS: number
   /** Runs after the commit that made this job's writes durable; never if it is rolled back. */
   after(task: () => void): void
 }
@@ -64,7 +67,7 @@ function isStoreTrouble(error: unknown): boolean {
 
 export class Door {
   readonly #store: Store
-  readonly #clock: Clock
+  readonly #clock: WatchedClock
   readonly #log: Log
   readonly #hooks: CommitHooks
   readonly #defer: Defer
@@ -74,7 +77,7 @@ export class Door {
   #closed = false
   #retryMs = 0
 
-  constructor(store: Store, clock: Clock, log: Log, options: DoorOptions = {}) {
+  constructor(store: Store, clock: WatchedClock, log: Log, options: DoorOptions = {}) {
     const { hooks = {}, defer = queueMicrotask, commits = 'grouped' } = options
     this.#store = store
     this.#clock = clock
@@ -153,6 +156,7 @@ export class Door {
         s: this.#store.s,
         nowMs,
         nowS: Math.floor(nowMs / 1000),
+        surelyS: this.#clock.surelyS,
         after: (task) => tasks.push(task),
       }
       const value = this.#store.savepoint(() => run(tx))

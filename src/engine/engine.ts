@@ -7,7 +7,7 @@ import type { NostrEvent } from '../core/protocol.ts'
 import type { Addresses } from '../ports/addresses.ts'
 import type { Lightning } from '../ports/lightning.ts'
 import type { Relays } from '../ports/relays.ts'
-import type { Clock, Log, Random } from '../ports/system.ts'
+import type { Log, Random, SteadyClock } from '../ports/system.ts'
 import type { Curves } from '../wire/curves.ts'
 import { bytesToHex } from '../wire/hex.ts'
 import { ConversationKeyCache } from '../wire/nip44.ts'
@@ -17,6 +17,7 @@ import { runCommands } from './commands.ts'
 import type { Ctx, NodeKey, Pokes } from './context.ts'
 import { nowS } from './context.ts'
 import { Door, type DoorOptions, type Tx } from './door.ts'
+import { OLDEST_S } from './inbox/freshness.ts'
 import { type Arrival, Inbox } from './inbox/inbox.ts'
 import { inlineOpener, type Opener } from './inbox/opener.ts'
 import { ourNode } from './journal/escrow-intents.ts'
@@ -38,10 +39,11 @@ import type { EngineSettings } from './settings.ts'
 import { Duties } from './timers/duties.ts'
 import { guardHeights } from './timers/height-guard.ts'
 import { type PriceSource, PriceTicks } from './timers/prices.ts'
+import { CLOCK_BEHIND, CLOCK_JUMPED, JUMP_MS, type Jump, WatchedClock } from './watched-clock.ts'
 
 export type EngineParts = DoorOptions & {
   readonly store: Store
-  readonly clock: Clock
+  readonly clock: SteadyClock
   readonly random: Random
   readonly log: Log
   readonly settings: EngineSettings
@@ -72,6 +74,8 @@ const COLLECT_MS = 3_600_000
 const CHECKPOINT_MS = 5000
 const BUSY_MS = 100
 const STOP_DEADLINE_MS = 10_000
+/** A relay that was read completely is read from so much before now at the next start. */
+const CURSOR_LAG_S = 60
 
 export class Engine {
   readonly #parts: EngineParts
@@ -98,7 +102,8 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts
-    const { store, clock, random, log, settings, seed, relays, addresses, curves, nodeSecretKey } = parts
+    const { store, random, log, settings, seed, relays, addresses, curves, nodeSecretKey } = parts
+    const clock = new WatchedClock(parts.clock, (jump) => this.#clockJumped(jump))
     const poke: Pokes = {
       executor: () => this.#executor.poke(),
       resolver: () => this.#resolver.poke(),
@@ -298,7 +303,11 @@ export class Engine {
     tx.s.process_start({ boot: ctx.bootId, pid: this.#parts.pid ?? 0, now: tx.nowS })
     tx.s.boot_unknown({ boot: ctx.bootId, now: tx.nowS })
     tx.s.resolve_abandoned({ now: tx.nowS })
+    // Who starts us vouches for the clock.
+    for (const key of [CLOCK_JUMPED, CLOCK_BEHIND]) tx.s.alert_close({ key, now: tx.nowS })
     this.#configureRelays(tx)
+    // A cursor from the time after now was written by a clock that was ahead, nobody knows since when.
+    if (last !== undefined && last.alive_at > tx.nowS + CURSOR_LAG_S) this.#readAgainFrom(tx, tx.nowS - OLDEST_S)
     const quarantine = new Set<string>()
     const inHand = tx.s.in_hand_boot()
     for (const row of inHand) if (row.exits >= 2) quarantine.add(row.outer_id)
@@ -412,6 +421,10 @@ export class Engine {
     return this.#reading
   }
 
+  #readMissedSoon(): void {
+    this.#readMissed().catch((error: unknown) => this.#ctx.log.error('catch-up failed', { error: String(error) }))
+  }
+
   async #readRounds(): Promise<void> {
     const catchUp = this.#catchUp
     const tried = new Set<string>()
@@ -442,19 +455,60 @@ export class Engine {
     })
   }
 
+  /**
+   * The host's clock was set, or the host slept (ADR 0014). What it skipped is nobody's fault; what it made us leave or
+   * believe read is read again.
+   */
+  #clockJumped({ byMs, driftMs }: Jump): void {
+    if (this.#stopped) return
+    const byS = Math.round(byMs / 1000)
+    this.#ctx.log.warn('the clock jumped', { byS, driftS: Math.round(driftMs / 1000) })
+    this.#submit('clock', (tx) => {
+      // Before we serve, the time since the last run is blind anyway.
+      if (byS > 0 && this.#ready) {
+        tx.s.blind_open({ kind: 'down', at: tx.nowS - byS })
+        tx.s.blind_close({ kind: 'down', at: tx.nowS })
+      }
+      this.#readAgainFrom(tx, tx.surelyS - CURSOR_LAG_S)
+      if (byS > 0) tx.s.alert_close({ key: CLOCK_BEHIND, now: tx.nowS })
+      if (Math.abs(driftMs) < JUMP_MS) tx.s.alert_close({ key: CLOCK_JUMPED, now: tx.nowS })
+      else
+        alert(
+          this.#ctx,
+          tx,
+          CLOCK_JUMPED,
+          2,
+          `the clock of this machine moved ${Math.abs(byS)} s ${byS < 0 ? 'back' : 'forward'} at once: if it is wrong now, correct it; if it is right, nothing is to be done`,
+        )
+      tx.after(() => {
+        this.#caughtUp.clear()
+        if (this.#ready) this.#readMissedSoon()
+        // They sleep until times of the clock as it was.
+        for (const poke of Object.values(this.#ctx.poke)) poke()
+      })
+    })
+  }
+
+  /** Of every relay, what came after a time counts as not read. */
+  #readAgainFrom(tx: Tx, cursor: number): void {
+    tx.s.relay_cursors_back({ cursor })
+    const firstStartS = Number(tx.s.meta_get({ key: FIRST_START })?.value ?? 0)
+    if (firstStartS > tx.nowS) tx.s.meta_put({ key: FIRST_START, value: String(tx.nowS) })
+  }
+
   #heartbeat(): number {
     const up = this.#parts.relays.connected().filter((url) => this.#caughtUp.has(url))
     this.#submit('heartbeat', (tx) => {
       tx.s.process_alive({ boot: this.#ctx.bootId, now: tx.nowS })
       // The cursor of a relay that was read completely follows the clock, well inside the overlap.
-      for (const url of up) tx.s.relay_cursor({ url, cursor: tx.nowS - 60 })
+      for (const url of up) tx.s.relay_cursor({ url, cursor: tx.surelyS - CURSOR_LAG_S })
     })
     return HEARTBEAT_MS
   }
 
   #housekeeping(): number {
     const { ctx } = { ctx: this.#ctx }
-    this.#readMissed().catch((error: unknown) => ctx.log.error('catch-up failed', { error: String(error) }))
+    this.#readMissedSoon()
     this.#submit('housekeeping', (tx) => {
       crossCheck(ctx, tx)
       tx.s.pub_refresh({ now: tx.nowS })
@@ -477,6 +531,8 @@ export class Engine {
 
   /** Throws away what is old, in chunks (money-path.md 3.9). */
   #collect(): number {
+    // What a clock that is ahead calls old may still be needed.
+    if (this.#ctx.clock.surelyS < nowS(this.#ctx)) return COLLECT_MS
     this.#submit('collect', (tx) => {
       const now = tx.nowS
       tx.s.request_gc({ now })

@@ -63,7 +63,8 @@ export class LightningLink implements LightningState {
 
   heightNow(): number | null {
     if (this.#height === null) return null
-    const ageMs = this.#c.clock.nowMs() - this.#height.atMs
+    // By the time that nobody can set: a clock that jumps must not bring escrows near to their height.
+    const ageMs = this.#c.clock.monotonicMs() - this.#height.atMs
     return ageMs <= HEIGHT_STALE_MS ? this.#height.height : this.#height.height + Math.floor(ageMs / BLOCK_MS)
   }
 
@@ -191,7 +192,7 @@ export class LightningLink implements LightningState {
     if (reconciled !== null) return reconciled
     if (this.#stopped) return null
     this.#verified = { conn, epoch, node }
-    this.#height = { height: info.value.blockHeight, atMs: this.#c.clock.nowMs() }
+    this.#height = { height: info.value.blockHeight, atMs: this.#c.clock.monotonicMs() }
     this.#blocks = conn.watchBlocks((height) => this.#block(height))
     this.#watchLive()
     await this.#c.door.submit({
@@ -219,7 +220,7 @@ export class LightningLink implements LightningState {
   }
 
   #block(height: number): void {
-    this.#height = { height: Math.max(height, this.#height?.height ?? 0), atMs: this.#c.clock.nowMs() }
+    this.#height = { height: Math.max(height, this.#height?.height ?? 0), atMs: this.#c.clock.monotonicMs() }
     this.#onHeight(height)
   }
 

@@ -67,7 +67,7 @@ function outerKeyOf(action: Action): OuterKey {
  * same cause returns null and queues nothing.
  */
 export function queueMessage(ctx: Ctx, tx: Tx, cause: Cause, saying: Saying): number | null {
-  const { n: seq, last_created_at, transport: known } = tx.s.outbox_seq({ r: saying.to, now: tx.nowS })
+  const { n: seq, last_created_at, transport: known } = tx.s.outbox_seq({ r: saying.to, now: tx.surelyS })
   const transport = known ?? ctx.settings.defaultTransport
   const message: Message = {
     outer: outerKeyOf(saying.action),

@@ -7,6 +7,12 @@ export interface Clock {
   after(delayMs: number, task: () => void): () => void
 }
 
+/** A clock that can be caught when it is set. */
+export interface SteadyClock extends Clock {
+  /** Milliseconds since some moment. Never set, never back; may stand still while the host sleeps. */
+  monotonicMs(): number
+}
+
 export interface Random {
   /** `n` bytes that nobody can guess (in a simulation: that the seed decides). */
   bytes(n: number): Uint8Array

@@ -285,8 +285,8 @@ describe('the fianza command', () => {
       await world.close()
     })
 
-    async function startDaemon(): Promise<ChildProcess> {
-      const daemon = spawn(process.execPath, ['--import', 'tsx', MAIN, '-d', dir, 'start'], {
+    async function startDaemon(...flags: string[]): Promise<ChildProcess> {
+      const daemon = spawn(process.execPath, ['--import', 'tsx', MAIN, '-d', dir, 'start', ...flags], {
         stdio: ['ignore', 'ignore', 'inherit'],
       })
       child = daemon
@@ -322,6 +322,26 @@ describe('the fianza command', () => {
       first.kill('SIGKILL')
       await ended
       expect((await startDaemon()).pid).not.toBe(first.pid)
+    })
+
+    it('start refuses a clock behind its own past, and --the-clock-is-right is the way round it', {
+      timeout: 60_000,
+    }, async () => {
+      const first = await startDaemon()
+      const ended = once(first, 'exit')
+      first.kill('SIGTERM')
+      await ended
+      const inAnHourS = Math.floor(Date.now() / 1000) + 3600
+      write(({ s }) => s.process_alive({ boot: s.process_last()?.boot_id ?? '', now: inAnHourS }))
+      const { code, err } = await fianza('start')
+      expect(code).toBe(EXIT.config)
+      expect(err).toContain(`but a daemon worked in ${dir} at ${new Date(inAnHourS * 1000).toISOString()}`)
+      expect(err).toContain('start once with --the-clock-is-right')
+      const vouchedFor = await startDaemon('--the-clock-is-right')
+      const stopped = once(vouchedFor, 'exit')
+      vouchedFor.kill('SIGTERM')
+      expect(await stopped).toEqual([0, null])
+      expect((await startDaemon()).pid).not.toBe(vouchedFor.pid)
     })
 
     it('recover finds nothing where nothing is held, and leaves no trace', async () => {

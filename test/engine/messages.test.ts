@@ -384,14 +384,14 @@ describe('DEC-04: silence and its limits', () => {
     expect(await asks(alice, 'new-order', { payload, key, tradeIndex: key, createdAtS })).toBe(heard)
   })
 
-  test('DEC-03: a message from more than ten minutes ahead is dropped and counted', async () => {
+  test('DEC-03: a message from more than ten minutes ahead does nothing, gets no answer, and is counted', async () => {
     const { world, alice } = await open()
     const id = await alice.makes({ kind: 'sell', amount: 5000n })
     const ahead = Math.floor(world.clock.nowMs() / 1000) + 700
     alice.send('cancel', { id, createdAtS: ahead, requestId: 5n })
     await world.clock.advance(3000)
     expect(world.standing(id)).toBe('pending')
-    expect(world.engine?.status().intake['dropped']).toBe(1)
+    expect(world.engine?.status().intake['early']).toBe(1)
     expect(alice.actions()).toEqual(['new-order'])
   })
 })

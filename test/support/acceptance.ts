@@ -8,7 +8,7 @@ import type { ProcessHost } from '../../src/adapters/system/shutdown.ts'
 import { type AppConfig, loadConfig } from '../../src/app/config/load.ts'
 import { databaseOf } from '../../src/app/data-dir.ts'
 import { type RunningDaemon, runDaemon } from '../../src/app/run.ts'
-import type { Clock, Log } from '../../src/ports/system.ts'
+import type { Log, SteadyClock } from '../../src/ports/system.ts'
 import type { SimNetwork, SimWallet } from '../../src/sandbox/lightning/control.ts'
 import { EmbeddedRelay } from '../../src/sandbox/relay/embedded-relay.ts'
 import { startWorld, type World } from '../../src/sandbox/world.ts'
@@ -18,12 +18,16 @@ import { eventually } from './wait.ts'
 type Timer = { dueMs: number; handle: NodeJS.Timeout; readonly task: () => void }
 
 /** The host's clock, and time that goes by at once. */
-class ForwardClock implements Clock {
+class ForwardClock implements SteadyClock {
   readonly #timers = new Set<Timer>()
   #aheadMs = 0
 
   nowMs(): number {
     return Date.now() + this.#aheadMs
+  }
+
+  monotonicMs(): number {
+    return performance.now() + this.#aheadMs
   }
 
   nowS(): number {

@@ -1,10 +1,10 @@
-import type { Clock } from '../../src/ports/system.ts'
+import type { SteadyClock } from '../../src/ports/system.ts'
 
 /** `dueMs` counts from the clock's making, so that setting the host's clock moves no timer. */
 type Timer = { readonly dueMs: number; readonly sequence: number; task: (() => void) | null }
 
 /** A clock that stands still until the test moves it. Tasks run in order of time, then of being set. */
-export class TestClock implements Clock {
+export class TestClock implements SteadyClock {
   readonly #timers = new TimerHeap()
   #elapsedMs = 0
   #startMs: number
@@ -21,6 +21,10 @@ export class TestClock implements Clock {
 
   /** Milliseconds since the clock was made, whatever the host's clock was set to meanwhile. */
   get elapsedMs(): number {
+    return this.#elapsedMs
+  }
+
+  monotonicMs(): number {
     return this.#elapsedMs
   }
 

@@ -9,7 +9,7 @@ import { Engine, type EngineParts } from '../../src/engine/engine.ts'
 import { MoneySeed } from '../../src/engine/seed.ts'
 import { DEFAULT_LIMITS, type EngineSettings } from '../../src/engine/settings.ts'
 import type { Lightning, LightningConnection } from '../../src/ports/lightning.ts'
-import type { Relays } from '../../src/ports/relays.ts'
+import type { RelayFilter, RelayHandlers, Relays } from '../../src/ports/relays.ts'
 import type { Log, SteadyClock } from '../../src/ports/system.ts'
 import { FakeAddresses } from '../../src/sandbox/fake-ports/fake-addresses.ts'
 import { FakePriceProvider } from '../../src/sandbox/fake-ports/fake-price-provider.ts'
@@ -235,13 +235,16 @@ export class EngineWorld {
       get: (target, key) => {
         const value: unknown = Reflect.get(target, key, target)
         if (typeof value !== 'function') return value
+        if (key === 'open')
+          return (filter: RelayFilter, handlers: RelayHandlers) =>
+            target.open(filter, { ...handlers, onEvent: (event, from) => handlers.onEvent(event, this.#read(from)) })
         if (key === 'publish') return cutting({ publish: target.publish.bind(target) }, 'relays', cut, isDead).publish
         return value.bind(target)
       },
     })
     const hostClock: SteadyClock = {
       nowMs: () => this.clock.nowMs() + this.hostSkewMs,
-      monotonicMs: () => this.clock.elapsedMs,
+      monotonicMs: () => this.clock.monotonicMs(),
       after: (delayMs, task) => this.clock.after(delayMs, task),
     }
     const parts: EngineParts = {
@@ -273,6 +276,11 @@ export class EngineWorld {
     engine = new Engine(parts)
     this.engine = engine
     return { engine, started: engine.start() }
+  }
+
+  /** When the daemon's host read something, by its own clock. */
+  #read<From extends { readonly receivedAtMs: number }>(from: From): From {
+    return { ...from, receivedAtMs: from.receivedAtMs + this.hostSkewMs }
   }
 
   /** Power off: the engine's handles are dead, what was committed stays. */

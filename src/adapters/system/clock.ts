@@ -1,11 +1,12 @@
-import type { Clock } from '../../ports/system.ts'
+import type { SteadyClock } from '../../ports/system.ts'
 
 /** Node fires a timer at once when its delay is longer than this, 24.8 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** The host's time and timers. A waiting task keeps the process alive until it ran or was forgotten. */
-export const systemClock: Clock = {
+export const systemClock: SteadyClock = {
   nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
   after: (delayMs, task) => {
     let left = delayMs
     let timer: NodeJS.Timeout

@@ -15,6 +15,7 @@ import type { Ctx } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { alert, Cause, queueCantDo, queueMessage } from '../say.ts'
 import { sha256Hex } from '../seed.ts'
+import { CLOCK_BEHIND } from '../watched-clock.ts'
 import { freshness, SKEW_S } from './freshness.ts'
 import { Lanes } from './lanes.ts'
 import { Limits } from './limits.ts'
@@ -30,6 +31,7 @@ export type IntakeVerdict =
   | 'refused'
   | 'repeat'
   | 'dropped'
+  | 'early'
   | 'failed'
   | 'quarantined'
   | 'known'
@@ -160,7 +162,7 @@ export class Inbox {
     if (bits < settings.pow) return 'pow'
     const transport: Transport | null = event.kind === KIND_DIRECT ? 2 : event.kind === KIND_GIFT_WRAP ? 1 : null
     if (transport === null || !settings.transports.includes(transport)) return 'kind'
-    if (isExpired(event, Math.floor(this.#ctx.clock.nowMs() / 1000))) return 'expired'
+    if (isExpired(event, this.#ctx.clock.surelyS)) return 'expired'
     // Strangers' work is checked before the costly signature; a forged author gains nothing by it.
     if (bits < settings.powFirstContact && (transport === 1 || !this.#isTrading(event.pubkey))) return 'first-contact'
     return null
@@ -182,7 +184,7 @@ export class Inbox {
   }
 
   #inLane(inbound: InboundMessage, arrival: Arrival): Promise<IntakeVerdict> {
-    const ageS = Math.floor(arrival.receivedAtMs / 1000) - inbound.createdAtS
+    const ageS = this.#ageS(inbound, arrival)
     return this.#lanes.run(
       inbound.sender,
       inbound.createdAtS,
@@ -190,6 +192,13 @@ export class Inbox {
       () => this.#inTurn({ inbound, stored: arrival.stored, ageS, requestKey: requestKeyOf(inbound) }),
       () => this.#refuseUnhandled(inbound),
     )
+  }
+
+  /** By wall time, or by the time that it was before the clock was set: whichever speaks better for the sender. */
+  #ageS({ createdAtS }: InboundMessage, { receivedAtMs }: Arrival): number {
+    const ageS = Math.floor(receivedAtMs / 1000) - createdAtS
+    const steadyAgeS = ageS - Math.round(this.#ctx.clock.driftMs / 1000)
+    return Math.abs(steadyAgeS) < Math.abs(ageS) ? steadyAgeS : ageS
   }
 
   /** The lane is full: refused before anything is prepared. */
@@ -205,6 +214,7 @@ export class Inbox {
     const { outerId, message } = inbound
     if (this.#quarantine.has(outerId)) return this.#putInQuarantine(inbound)
     const fresh = freshness(message.action, request.ageS, request.stored)
+    if (fresh.kind === 'early') return this.#leave(inbound)
     if (fresh.kind === 'dropped') return this.#decide(request, () => drop(fresh.why))
     if (fresh.kind === 'refused') return this.#decide(request, () => refuse(fresh.reason))
     if (this.#guarded && request.stored)
@@ -214,6 +224,24 @@ export class Inbox {
     const handler = handlerOf(message.action)
     if (handler === null) return this.#decide(request, () => withoutHandler(message.action))
     return handler((h) => this.#run(h, request))
+  }
+
+  /** A message from the future stays at the relays, unhandled: theirs is the wrong clock, or ours. */
+  async #leave({ sender, outerId, createdAtS }: InboundMessage): Promise<IntakeVerdict> {
+    this.#ctx.log.warn('a message from the future', { id: outerId, createdAtS })
+    if (this.#isTrading(sender))
+      await this.#ctx.door.submit({
+        name: 'early',
+        run: (tx) =>
+          alert(
+            this.#ctx,
+            tx,
+            CLOCK_BEHIND,
+            2,
+            `a trader's message is dated ${createdAtS - tx.nowS} s in the future and waits at the relays: if the clock of this machine is behind, correct it`,
+          ),
+      })
+    return 'early'
   }
 
   async #run<Facts>(handler: ActionHandler<Facts>, request: Request): Promise<IntakeVerdict> {

@@ -157,7 +157,7 @@ export function holdResolved(
       else halt(ctx, tx, op.node_pubkey, `conflict:${op.hash}`, `LND asks for something else under hash ${op.hash}`)
       tx.after(() => next.watch(op.hash))
     } else if (hold.decision === 'none') again(tx, op, tx.nowS)
-    else if (tx.nowS > (hold.expires_at ?? 0) + CLOCK_SKEW_S) {
+    else if (tx.surelyS > (hold.expires_at ?? 0) + CLOCK_SKEW_S) {
       tx.s.op_refused_hold({ id: op.id, attempt: op.attempt, detail: 'never arrived, and decided meanwhile' })
       tx.after(ctx.poke.executor)
     } else next.later(tx)

@@ -46,7 +46,7 @@ export class CatchUp {
    * whose range was read completely; the others have to be asked again.
    */
   async run(urls: readonly string[]): Promise<readonly string[]> {
-    const startedS = nowS(this.#ctx)
+    const startedS = this.#ctx.clock.surelyS
     const receivedAtMs = this.#ctx.clock.nowMs()
     const found = new Map<string, NostrEvent>()
     const results = await Promise.all(urls.map(async (url) => ({ url, ...(await this.#collect(url, found)) })))

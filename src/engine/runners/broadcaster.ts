@@ -67,7 +67,7 @@ export class Broadcaster {
     const row = await ctx.door.submit({
       name: 'public-stamp',
       run: (tx) => {
-        tx.s.pub_stamp({ coord, now: tx.nowS })
+        tx.s.pub_stamp({ coord, now: tx.surelyS })
         return tx.store.get<OutboxPubRow>('SELECT * FROM outbox_pub WHERE coord = :coord', { coord })
       },
     })

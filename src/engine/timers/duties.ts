@@ -11,7 +11,7 @@ import { observeHold } from '../journal/hold-facts.ts'
 import type { LightningLink } from '../lightning-link.ts'
 import { Loop } from '../loop.ts'
 import type { CatchUp } from '../recovery/catch-up.ts'
-import { currentEscrow, escrowStanding, loadOrder } from '../rows.ts'
+import { currentEscrow, escrowStanding, loadOrder, orderRow } from '../rows.ts'
 import { Cause } from '../say.ts'
 import { blindSince } from './blind.ts'
 
@@ -98,6 +98,9 @@ export class Duties {
         // What the lookup or a message changed meanwhile counts: only the same duty can be over.
         if (order === null || !('duty' in order) || order.duty.epoch !== row.duty_epoch || order.phase !== 'steady')
           return
+        // A jump of the clock since we looked has made its time blind.
+        const now = orderRow(tx.store, row.id)
+        if (now === undefined || !this.#isDue(now, tx.nowS)) return
         const decision = decideDutyOver(order, escrowStanding(tx.store, order.id))
         if (decision.kind === 'moved')
           applyDecision(this.#ctx, tx, order, decision, {

@@ -54,6 +54,9 @@ describe('inbox', () => {
     miss(d.s.relay_add({ url: 'w1', cursor: 9 }))
     hit(d.s.relay_cursor({ url: 'w1', cursor: 7 }))
     miss(d.s.relay_cursor({ url: 'w1', cursor: 6 }))
+    expect(d.s.relay_cursors_back({ cursor: 7 })).toEqual([])
+    expect(d.s.relay_cursors_back({ cursor: 6 })).toEqual([{ url: 'w1' }]) // a clock was ahead
+    hit(d.s.relay_cursor({ url: 'w1', cursor: 7 }))
     hit(d.s.relay_drop({ url: 'w1' }))
     miss(d.s.relay_drop({ url: 'w1' }))
     expect(d.s.relay_add({ url: 'w1', cursor: 0 })).toEqual({ cursor: 7 }) // it comes back where it was
