@@ -3,10 +3,11 @@
  * written by the same code. Covers the fields that LND writes; unknown fields are skipped when reading.
  */
 import { createHash, createHmac } from 'node:crypto'
-import { getPublicKey, hashes, recoverPublicKey, sign } from '@noble/secp256k1'
+import { getPublicKey, hashes, recoverPublicKey } from '@noble/secp256k1'
 import { bech32, hex, utf8 } from '@scure/base'
 import { assert } from '../../core/assert.ts'
 import { type Msat, msat } from '../../core/money.ts'
+import { signRecoverable } from './recoverable.ts'
 
 hashes.sha256 ??= (message) => new Uint8Array(createHash('sha256').update(message).digest())
 hashes.hmacSha256 ??= (key, message) => new Uint8Array(createHmac('sha256', key).update(message).digest())
@@ -67,7 +68,7 @@ export function encodeBolt11(plan: Bolt11Plan, secretKey: Uint8Array): string {
     ...field(TAG.finalCltv, numberWords(plan.finalCltv)),
     ...(plan.features.length === 0 ? [] : field(TAG.features, featureWords(plan.features))),
   ]
-  const recovered = sign(signatureHash(prefix, words), secretKey, { prehash: false, format: 'recovered' })
+  const recovered = signRecoverable(signatureHash(prefix, words), secretKey)
   const compactThenRecovery = new Uint8Array([...recovered.subarray(1), recovered[0] ?? 0])
   return bech32.encode(prefix, [...words, ...bech32.toWords(compactThenRecovery)], false)
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { msat } from '../../../src/core/money.ts'
 import { decodeBolt11, encodeBolt11, publicKeyHex } from '../../../src/sandbox/lightning/bolt11.ts'
+import { portably, signRecoverable } from '../../../src/sandbox/lightning/recoverable.ts'
 
 type Parsed = {
   readonly id: string
@@ -69,4 +70,13 @@ test('every invoice reads back as it was written, here and in the library that t
 
 test.each(['', 'lnbcrt', 'lnbcrt1qqqq', 'not an invoice', 'npub1xyz'])('%j is no invoice', (text) => {
   expect(decodeBolt11(text)).toBeNull()
+})
+
+test('a simulated node signs the same bytes whether or not native curves are there', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), secretKey, (digest, key) => {
+      expect(Buffer.from(signRecoverable(digest, key))).toEqual(Buffer.from(portably(digest, key)))
+    }),
+    { numRuns: 20 },
+  )
 })
