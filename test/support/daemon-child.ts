@@ -8,14 +8,18 @@ import { eventually, within } from './wait.ts'
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const UP_MS = 30_000
 const DOWN_MS = 25_000
+/** POSIX counts so. */
+const ULIMIT_BLOCK_BYTES = 512
 
-type DaemonChildOptions = {
+export type DaemonChildOptions = {
   readonly dataDir: string
   readonly env?: Readonly<Record<string, string>>
   /** a module that is loaded before the daemon's own */
   readonly preload?: URL
   /** after `start` */
   readonly args?: readonly string[]
+  /** the system refuses to let any of its files grow beyond this */
+  readonly fileLimitBytes?: number
 }
 
 type End = { readonly code: number | null; readonly signal: string | null }
@@ -26,10 +30,13 @@ export class DaemonChild {
   readonly #end: Promise<End>
   #output = ''
 
-  constructor({ dataDir, env = {}, preload, args = [] }: DaemonChildOptions) {
+  constructor({ dataDir, env = {}, preload, args = [], fileLimitBytes }: DaemonChildOptions) {
     this.#dataDir = dataDir
     const modules = ['--import', 'tsx', ...(preload === undefined ? [] : ['--import', preload.href])]
-    this.#child = spawn(process.execPath, [...modules, MAIN, '--dir', dataDir, 'start', ...args], {
+    const node = [process.execPath, ...modules, MAIN, '--dir', dataDir, 'start', ...args]
+    const limit =
+      fileLimitBytes === undefined ? '' : `ulimit -S -f ${Math.ceil(fileLimitBytes / ULIMIT_BLOCK_BYTES)} && `
+    this.#child = spawn('/bin/sh', ['-c', `${limit}exec "$0" "$@"`, ...node], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'] ?? '', ...env },
     })

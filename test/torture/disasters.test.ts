@@ -2,18 +2,20 @@
  * What goes wrong around a daemon beside its own death, to a process of its own over real sockets: each ends with a clear
  * error or a full recovery, and nothing is lost.
  */
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import BetterSqlite3 from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { configFileOf } from '../../src/app/config/load.ts'
 import { databaseOf } from '../../src/app/data-dir.ts'
 import { EXIT } from '../../src/app/refusal.ts'
 import { AcceptanceWorld } from '../support/acceptance.ts'
 import { activeSell, completes, fiatSentSell, type Side, say, type Trade } from '../support/acceptance-trades.ts'
-import { DaemonChild } from '../support/daemon-child.ts'
+import { DaemonChild, type DaemonChildOptions } from '../support/daemon-child.ts'
 import { eventually } from '../support/wait.ts'
 
 const SLOW_PAYOUT_MS = 1500
 const LONG_MS = 60_000
+const FILE_LIMIT_BYTES = 2 * 1024 * 1024
 
 const preload = (name: string): { readonly preload: URL } => ({
   preload: new URL(`preload/${name}.ts`, import.meta.url),
@@ -35,13 +37,13 @@ afterEach(async () => {
 })
 
 /** A daemon process; `up` waits for it. */
-function start(options: { readonly preload?: URL; readonly args?: readonly string[] } = {}): DaemonChild {
+function start(options: Partial<DaemonChildOptions> = {}): DaemonChild {
   const daemon = new DaemonChild({ dataDir: world.world.nodeDir, env: world.env, ...options })
   daemons.push(daemon)
   return daemon
 }
 
-async function up(options: { readonly preload?: URL; readonly args?: readonly string[] } = {}): Promise<DaemonChild> {
+async function up(options: Partial<DaemonChildOptions> = {}): Promise<DaemonChild> {
   const daemon = start(options)
   await daemon.up()
   return daemon
@@ -56,6 +58,23 @@ async function sides(key = 1): Promise<readonly [Side, Side]> {
 
 const logged = (daemon: DaemonChild, words: string): Promise<void> =>
   eventually(() => daemon.output.includes(words), `the log to say ${words}`, 20_000)
+
+/** Lets the log of the database grow beyond what the system allows a daemon; gives what makes it small again. */
+function growLog(): () => void {
+  const file = databaseOf(world.world.nodeDir)
+  const reader = new BetterSqlite3(file, { readonly: true })
+  const writer = new BetterSqlite3(file)
+  // A log that somebody reads can not begin anew.
+  reader.exec('BEGIN; SELECT * FROM meta')
+  writer.pragma('synchronous = OFF')
+  const put = writer.prepare<[number]>("INSERT OR REPLACE INTO meta(key, value) VALUES ('ballast', ?)")
+  for (let n = 0; statSync(`${file}-wal`).size <= FILE_LIMIT_BYTES; n += 1) put.run(n)
+  return () => {
+    reader.close()
+    writer.pragma('wal_checkpoint(TRUNCATE)')
+    writer.close()
+  }
+}
 
 /** The buyer says that he has paid, the seller releases, and the sats arrive: once. */
 async function goesOn(trade: Trade): Promise<void> {
@@ -88,6 +107,26 @@ describe('a disk that takes nothing more', () => {
       expect(daemon.output).toMatch(new RegExp(why))
 
       daemon.signal('SIGUSR2')
+      await trade.seller.trader.answer(released, 'hold-invoice-payment-settled')
+      await trade.buyer.trader.expect('purchase-completed', { id: trade.id })
+      expectPaidOnce()
+      expect(daemon.hasEnded).toBe(false)
+    },
+    LONG_MS,
+  )
+
+  test(
+    'when the system refuses every byte of a commit, the trade waits, and goes on when there is room again',
+    async () => {
+      const daemon = await up({ fileLimitBytes: FILE_LIMIT_BYTES })
+      const trade = await fiatSentSell(...(await sides()))
+      const makeRoom = growLog()
+      const released = await say(trade.seller, 'release', trade.id)
+      await logged(daemon, 'commit failed')
+      expect(daemon.output).toContain('disk I/O error')
+      expect(world.network.node.payments()).toEqual([])
+
+      makeRoom()
       await trade.seller.trader.answer(released, 'hold-invoice-payment-settled')
       await trade.buyer.trader.expect('purchase-completed', { id: trade.id })
       expectPaidOnce()
