@@ -1,7 +1,7 @@
 /**
  * Feeds damaged examples to every reader of strangers' bytes, and stops at the first throw.
  *
- *   npm run fuzz                          a million inputs for each codec, from a random seed
+ *   npm run fuzz                          a million inputs for each codec, fewer for the curves, from a random seed
  *   npm run fuzz -- --seconds 30          as many as fit, the time shared by the codecs
  *   npm run fuzz -- --codec json --seed 7 --at 4711    one input again
  */
@@ -30,7 +30,7 @@ function options() {
   const seconds = number('seconds')
   return {
     seed: number('seed') ?? Math.floor(Math.random() * 2 ** 32),
-    inputs: number('inputs') ?? (seconds === null ? DEFAULT_INPUTS : Number.POSITIVE_INFINITY),
+    inputs: number('inputs') ?? (seconds === null ? null : Number.POSITIVE_INFINITY),
     msPerCodec: seconds === null ? Number.POSITIVE_INFINITY : (seconds * 1000) / chosen.length,
     at: number('at'),
     chosen,
@@ -60,11 +60,12 @@ function fuzz(target: Target, { seed, inputs, msPerCodec, at }: Plan): boolean {
   let reportedAt = startedAt
   let done = 0
   let accepted = 0
+  const end = at === null ? (inputs ?? target.inputs ?? DEFAULT_INPUTS) : at + 1
   const report = (now: number) => {
     const rate = Math.round((done / Math.max(1, now - startedAt)) * 1000)
     console.log(`${target.name.padEnd(10)} ${done} inputs, ${accepted} accepted, ${rate}/s`)
   }
-  for (let index = at ?? 0; index < (at === null ? inputs : at + 1); index++) {
+  for (let index = at ?? 0; index < end; index++) {
     const survived = survives(target, seed, index, (was) => {
       accepted += was ? 1 : 0
     })

@@ -1,4 +1,7 @@
-/** What is fuzzed: every reader of strangers' bytes, with stand-ins for the curve so that millions of inputs are quick. */
+/**
+ * What is fuzzed: every reader of strangers' bytes, with stand-ins for the curve so that millions of inputs are quick; and
+ * the curves themselves.
+ */
 import { readFileSync } from 'node:fs'
 import { bech32 } from '@scure/base'
 import { assert } from '../../src/core/assert.ts'
@@ -11,11 +14,14 @@ import { ConversationKeyCache, conversationKey, decrypt, encrypt } from '../../s
 import { openInbound, wrapForNode } from '../../src/wire/transport.ts'
 import { standInCurves as curves } from '../../test/support/stand-in-curves.ts'
 import { wireExamples, wireInvalid } from '../../test/support/wire-fixtures.ts'
+import { curves as curvesTarget } from './curves.ts'
 import type { Dice } from './dice.ts'
 import { mutate, mutateWords } from './mutate.ts'
 
 export type Target = {
   readonly name: string
+  /** How many inputs a whole run takes, where one costs milliseconds. */
+  readonly inputs?: number
   /** The input that these dice make. */
   readonly make: (dice: Dice) => string
   /** Reads it; true when it was accepted. A throw is a bug. */
@@ -180,4 +186,4 @@ const bolt11: Target = (() => {
 })()
 
 /** Everything that reads what strangers send. */
-export const targets: readonly Target[] = [message, json, event, direct, giftWrap, nip44, bolt11]
+export const targets: readonly Target[] = [message, json, event, direct, giftWrap, nip44, bolt11, curvesTarget]
