@@ -12,6 +12,7 @@ import { CLOCK_SKEW_S } from './journal/obligations.ts'
 import { paymentSucceeded } from './journal/payment-facts.ts'
 import { foreignHold, foreignPayment, meetNode } from './recovery/foreign.ts'
 import { checkSentinels } from './recovery/sentinels.ts'
+import { auditSettled } from './recovery/settled-audit.ts'
 
 /** A verified connection: what claims are made on. */
 export type Verified = { readonly conn: LightningConnection; readonly epoch: number; readonly node: string }
@@ -19,6 +20,8 @@ export type Verified = { readonly conn: LightningConnection; readonly epoch: num
 const RECONNECT_MIN_MS = 1000
 const RECONNECT_MAX_MS = 30_000
 const SWEEP_MS = 30_000
+/** One sweep in so many asks what became of settled escrows. */
+const SWEEPS_AN_AUDIT = 20
 /** Without a block for this long we count blocks by the clock. */
 const HEIGHT_STALE_MS = 90 * 60_000
 const BLOCK_MS = 10 * 60_000
@@ -41,6 +44,7 @@ export class LightningLink implements LightningState {
   #backoffMs = RECONNECT_MIN_MS
   #firstRound: (() => void)[] = []
   #sweeping = false
+  #sweeps = 0
   #open: LightningConnection | null = null
 
   constructor(lightning: Lightning, onHeight: (height: number) => void) {
@@ -326,6 +330,8 @@ export class LightningLink implements LightningState {
       await this.#observeAll(pending.value, verified.node)
       await this.#lookUpMissing(verified.conn, verified.node, new Set(pending.value.map((fact) => fact.hash)))
       await this.#lookUpAbandoned(verified)
+      this.#sweeps += 1
+      if (this.#sweeps % SWEEPS_AN_AUDIT === 0) await auditSettled(this.#c, verified)
       await this.#c.door.submit({
         name: 'lightning-alive',
         run: (tx) => tx.s.node_alive({ node: verified.node, now: tx.nowS }),

@@ -101,6 +101,17 @@ export type PayOutcome =
   | { readonly class: 'T'; readonly reason: 'unpayable'; readonly tried: false; readonly known: boolean }
   | CallTrouble
 
+/** How the HTLCs of a settled hold ended in the channels. */
+export type HtlcResolution =
+  /** all are irrevocably ours */
+  | { readonly state: 'ours' }
+  /** at least one is not resolved yet */
+  | { readonly state: 'pending' }
+  /** all are resolved, and these sats went back to the payer */
+  | { readonly state: 'lost'; readonly lostMsat: Msat }
+  /** the node does not record it */
+  | { readonly state: 'unsupported' }
+
 export type PaymentRecord = {
   readonly hash: string
   readonly createdAtMs: number
@@ -126,11 +137,16 @@ export interface LightningConnection {
   ): Promise<
     { readonly class: 'A'; readonly fact: HoldFact } | { readonly class: 'T'; readonly detail: string } | CallTrouble
   >
-  /** Repeat: safe, settling a settled invoice is A. T: the hold is canceled; escrow is gone. */
+  /**
+   * Repeat: safe, settling a settled invoice is A. T: the hold is canceled; escrow is gone. `conflict`: nobody has paid the
+   * hold, or the node does not know it, although it told us that it was held.
+   */
   settleHold(
     preimage: string,
   ): Promise<
-    { readonly class: 'A'; readonly fact: HoldFact } | { readonly class: 'T'; readonly detail: string } | CallTrouble
+    | { readonly class: 'A'; readonly fact: HoldFact }
+    | { readonly class: 'T' | 'conflict'; readonly detail: string }
+    | CallTrouble
   >
   /** Repeat: safe. T: already settled. `not-found` is decided by the caller (money-path.md 1.4). */
   cancelHold(
@@ -156,8 +172,8 @@ export interface LightningConnection {
   listPayments(createdSinceS: number): Promise<Lookup<readonly PaymentRecord[]>>
   /** Heights as they come, the tip first; this stream also keeps the connection's keepalive legal. */
   watchBlocks(onHeight: (height: number) => void): Watch
-  /** Whether the settled hold's HTLCs are irrevocably ours; `unsupported` when the node does not record it. */
-  htlcsResolved(hash: string): Promise<Lookup<boolean | 'unsupported'>>
+  /** What became of a settled hold's HTLCs in the channels. */
+  htlcsResolved(hash: string): Promise<Lookup<HtlcResolution>>
   /** Closes the channel; idempotent. */
   close(): void
 }

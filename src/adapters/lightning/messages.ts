@@ -17,6 +17,7 @@ export type GetInfoResponse = {
 export type InvoiceHtlcMessage = {
   readonly chan_id: string
   readonly htlc_index: string
+  readonly amt_msat: string
   readonly expiry_height: number
   readonly state: string
 }

@@ -48,8 +48,8 @@ export function holdFactOf(message: InvoiceMessage): HoldFact {
     hash: Buffer.from(message.r_hash).toString('hex'),
     state,
     request: message.payment_request,
-    amountMsat: amount(message.value_msat),
-    receivedMsat: amount(message.amt_paid_msat),
+    amountMsat: msatOf(message.value_msat),
+    receivedMsat: msatOf(message.amt_paid_msat),
     cltvDelta: integer(message.cltv_expiry),
     memo: message.memo,
     expiresAt: integer(message.creation_date) + integer(message.expiry),
@@ -83,8 +83,8 @@ export function paymentFactOf(message: PaymentMessage, hash: string): PaymentFac
       return {
         state: 'succeeded',
         preimage: message.payment_preimage,
-        feeMsat: amount(message.fee_msat),
-        amountMsat: amount(message.value_msat),
+        feeMsat: msatOf(message.fee_msat),
+        amountMsat: msatOf(message.value_msat),
       }
     case 'FAILED':
       return {
@@ -130,7 +130,7 @@ export function hexBytes(hex: string): Uint8Array {
   return Buffer.from(hex, 'hex')
 }
 
-function amount(text: string): Msat {
+export function msatOf(text: string): Msat {
   return msat(integer(text))
 }
 

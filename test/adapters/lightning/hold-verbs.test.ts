@@ -8,7 +8,7 @@ import { lookupHold } from '../../../src/adapters/lightning/verbs/lookup-hold.ts
 import { settleHold } from '../../../src/adapters/lightning/verbs/settle-hold.ts'
 import { watchHold } from '../../../src/adapters/lightning/verbs/watch-hold.ts'
 import { msat } from '../../../src/core/money.ts'
-import type { HoldFact, HoldPlan } from '../../../src/ports/lightning.ts'
+import type { HoldFact, HoldPlan, HtlcResolution } from '../../../src/ports/lightning.ts'
 import { encodeBolt11 } from '../../../src/sandbox/lightning/bolt11.ts'
 import { answers, fails, HASH, invoiceMessage, PREIMAGE, type Script, ScriptedCalls } from './scripted-calls.ts'
 
@@ -224,8 +224,12 @@ describe('settling a hold (money-path.md 1.3)', () => {
       { settleInvoice: refuses(2, 'invoice already canceled'), lookupInvoice: found({ state: 'ACCEPTED' }) },
       'S',
     ],
-    ['nobody has paid it', { settleInvoice: refuses(2, 'invoice still open'), lookupInvoice: found({}) }, 'B'],
-    ['LND does not know it', { settleInvoice: refuses(2, 'unable to locate invoice'), lookupInvoice: notFound }, 'B'],
+    ['nobody has paid it', { settleInvoice: refuses(2, 'invoice still open'), lookupInvoice: found({}) }, 'conflict'],
+    [
+      'LND does not know it',
+      { settleInvoice: refuses(2, 'unable to locate invoice'), lookupInvoice: notFound },
+      'conflict',
+    ],
     ['LND settled it and does not show it', { settleInvoice: done, lookupInvoice: notFound }, 'U'],
     ['LND settled it and shows it held', { settleInvoice: done, lookupInvoice: found({ state: 'ACCEPTED' }) }, 'U'],
     ['LND settled it and can not be asked', { settleInvoice: done, lookupInvoice: noAnswer }, 'U'],
@@ -297,7 +301,13 @@ describe('cancelling a hold (money-path.md 1.4)', () => {
 })
 
 describe('reading a hold (money-path.md 1.5)', () => {
-  const htlc = (state: string, expiry_height: number) => ({ chan_id: '1', htlc_index: '0', state, expiry_height })
+  const htlc = (state: string, expiry_height: number) => ({
+    chan_id: '1',
+    htlc_index: '0',
+    amt_msat: '100000',
+    state,
+    expiry_height,
+  })
 
   it.each([
     ['OPEN', 'open'],
@@ -406,20 +416,38 @@ describe('watching a hold (money-path.md 1.6)', () => {
   })
 })
 
-describe('asking whether a settled hold is irrevocably ours', () => {
-  const htlc = (index: string, state = 'SETTLED') => ({ chan_id: '7', htlc_index: index, state, expiry_height: 900 })
+describe('asking what became of the HTLCs of a settled hold', () => {
+  const htlc = (index: string, state = 'SETTLED') => ({
+    chan_id: '7',
+    htlc_index: index,
+    amt_msat: '50000',
+    state,
+    expiry_height: 900,
+  })
   const hold = found({ state: 'SETTLED', settle_index: '1', htlcs: [htlc('0'), htlc('1'), htlc('2', 'CANCELED')] })
   const resolution = (settled: boolean) => answers({ settled })
-  const rows: readonly (readonly [string, Script, boolean | 'unsupported' | null])[] = [
-    ['all are', { lookupInvoice: hold, lookupHtlcResolution: [resolution(true)] }, true],
-    ['one was lost', { lookupInvoice: hold, lookupHtlcResolution: [resolution(true), resolution(false)] }, false],
+  const rows: readonly (readonly [string, Script, HtlcResolution | null])[] = [
+    ['all are ours', { lookupInvoice: hold, lookupHtlcResolution: [resolution(true)] }, { state: 'ours' }],
+    [
+      'one was lost',
+      { lookupInvoice: hold, lookupHtlcResolution: [resolution(true), resolution(false)] },
+      { state: 'lost', lostMsat: msat(50_000) },
+    ],
     [
       'one is not resolved yet',
       {
         lookupInvoice: hold,
         lookupHtlcResolution: [resolution(true), fails('lookupHtlcResolution', 2, 'htlc unknown')],
       },
-      false,
+      { state: 'pending' },
+    ],
+    [
+      'one was lost and one is not resolved yet',
+      {
+        lookupInvoice: hold,
+        lookupHtlcResolution: [resolution(false), fails('lookupHtlcResolution', 5, 'htlc unknown')],
+      },
+      { state: 'pending' },
     ],
     [
       'LND does not record it',
@@ -429,12 +457,12 @@ describe('asking whether a settled hold is irrevocably ours', () => {
           fails('lookupHtlcResolution', 2, 'cannot lookup with flag --store-final-htlc-resolutions=false'),
         ],
       },
-      'unsupported',
+      { state: 'unsupported' },
     ],
     [
       'LND is too old to know',
       { lookupInvoice: hold, lookupHtlcResolution: [fails('lookupHtlcResolution', 12, 'unknown method')] },
-      'unsupported',
+      { state: 'unsupported' },
     ],
     [
       'the question was lost',
@@ -447,6 +475,6 @@ describe('asking whether a settled hold is irrevocably ours', () => {
   ]
   it.each(rows)('%s', async (_title, script, value) => {
     const answer = await htlcsResolved(new ScriptedCalls(script), HASH)
-    expect(answer.ok ? answer.value : null).toBe(value)
+    expect(answer.ok ? answer.value : null).toEqual(value)
   })
 })

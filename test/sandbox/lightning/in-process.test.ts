@@ -76,7 +76,7 @@ test('a seller pays a hold, it is settled, and a buyer is paid; no sat is lost',
   expect(paid).toMatchObject({ class: 'A', feeMsat: 6_000 })
   expect(acks).toBe(1)
   expect(bob.received().map((each) => each.amountMsat)).toEqual([AMOUNT_MSAT])
-  expect(await run(connection.htlcsResolved(HASH))).toEqual({ ok: true, value: true })
+  expect(await run(connection.htlcsResolved(HASH))).toEqual({ ok: true, value: { state: 'ours' } })
   network.checkConservation()
   expect(network.totals().routingFeesMsat).toBe(12_000)
 })
