@@ -98,6 +98,19 @@ function blocked(ctx: Ctx, tx: Tx, op: LnOpRow, attempt: number, detail: string)
   alert(ctx, tx, `lightning-refused:${op.kind}`, 3, `LND refuses ${op.kind}: ${detail}`)
 }
 
+/**
+ * LND told us that it holds sats, and denies it now that we take them: said at once, tried again slowly; the second time
+ * all money halts (money-path.md 1.3).
+ */
+export function settleContradicted(ctx: Ctx, tx: Tx, op: LnOpRow, attempt: number, detail: string): void {
+  const key = `conflict:${op.hash}`
+  const next = tx.nowS + BLOCKED_RETRY_S
+  tx.s.op_again({ id: op.id, attempt, next, sure_not_sent: 1, class: 'B', detail, not_found: 0 })
+  const isRepeated = tx.store.get('SELECT 1 FROM alert WHERE key = :key AND closed_at IS NULL', { key }) !== undefined
+  if (isRepeated) halt(ctx, tx, op.node_pubkey, key, detail)
+  else alert(ctx, tx, key, 3, detail)
+}
+
 /** LND forgot a payment that it had spoken of: nothing is paid until a person has looked. */
 function amnesia(ctx: Ctx, tx: Tx, op: LnOpRow): void {
   halt(

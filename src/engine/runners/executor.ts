@@ -14,7 +14,15 @@ import { MIN_LIFE_TO_DISPATCH_S } from '../invoices.ts'
 import { intentDone } from '../journal/escrow-intents.ts'
 import { canceledFact, cancelNotFound, halt, holdCreated, observeHold } from '../journal/hold-facts.ts'
 import { expireUnsent, type PayParams } from '../journal/obligations.ts'
-import { holdResolved, lookLater, opRow, paymentAnswered, paymentResolved, troubled } from '../journal/outcomes.ts'
+import {
+  holdResolved,
+  lookLater,
+  opRow,
+  paymentAnswered,
+  paymentResolved,
+  settleContradicted,
+  troubled,
+} from '../journal/outcomes.ts'
 import type { LightningLink, Verified } from '../lightning-link.ts'
 import { Loop } from '../loop.ts'
 import { checkSentinels, type Verification } from '../recovery/sentinels.ts'
@@ -41,7 +49,8 @@ type Pool = keyof typeof POOL | 'pay'
 export class Executor {
   readonly #ctx: Ctx
   readonly #link: LightningLink
-  readonly #loop: Loop
+  /** Holds are made, settled and given back while it runs; payments wait for {@link Executor.startPayments}. */
+  readonly loop: Loop
   readonly #busy = new Set<string>()
   /** those of them that failed and wait */
   readonly #resting = new Set<string>()
@@ -52,26 +61,13 @@ export class Executor {
   constructor(ctx: Ctx, link: LightningLink) {
     this.#ctx = ctx
     this.#link = link
-    this.#loop = new Loop('executor', ctx.clock, ctx.log, () => this.#turn())
-  }
-
-  /** Holds are made, settled and given back from now on; payments wait for {@link Executor.startPayments}. */
-  start(): void {
-    this.#loop.start()
+    this.loop = new Loop('executor', ctx.clock, ctx.log, () => this.#turn())
   }
 
   /** Payouts run from now on: what was missed has been read. */
   startPayments(): void {
     this.#paysToo = true
-    this.#loop.poke()
-  }
-
-  poke(): void {
-    this.#loop.poke()
-  }
-
-  stop(): void {
-    this.#loop.stop()
+    this.loop.poke()
   }
 
   /** Whether calls about holds are under way; payments may take minutes and are looked up by the next incarnation. */
@@ -158,7 +154,7 @@ export class Executor {
       .finally(() => {
         this.#inPool[pool] -= 1
         if (!this.#resting.has(op.id)) this.#busy.delete(op.id)
-        this.#loop.poke()
+        this.loop.poke()
       })
   }
 
@@ -168,7 +164,7 @@ export class Executor {
     this.#ctx.clock.after(FAILED_REST_MS, () => {
       this.#resting.delete(id)
       this.#busy.delete(id)
-      this.#loop.poke()
+      this.loop.poke()
     })
   }
 
@@ -250,6 +246,9 @@ export class Executor {
           return
         case 'T':
           observeHold(this.#ctx, tx, canceledFact(hold))
+          return
+        case 'conflict':
+          settleContradicted(this.#ctx, tx, op, claim.attempt, out.detail)
           return
         default:
           troubled(this.#ctx, tx, op, claim.attempt, out)

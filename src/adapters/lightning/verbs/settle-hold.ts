@@ -7,12 +7,12 @@ import { lookupHold } from './lookup-hold.ts'
 
 export type SettleOutcome =
   | { readonly class: 'A'; readonly fact: HoldFact }
-  | { readonly class: 'T'; readonly detail: string }
+  | { readonly class: 'T' | 'conflict'; readonly detail: string }
   | CallTrouble
 
 /**
  * Takes the sats of an accepted hold (money-path.md 1.3). The look-up decides, not LND's words: the same refusal has had
- * several texts. A hold that is still open, or that LND does not know, contradicts what we know: class B stops and alerts.
+ * several texts. A hold that is still open, or that LND does not know, contradicts what it told us.
  */
 export async function settleHold(calls: Calls, preimage: string): Promise<SettleOutcome> {
   if (!isHash(preimage)) return { class: 'B', detail: 'not a preimage' }
@@ -32,7 +32,7 @@ export async function settleHold(calls: Calls, preimage: string): Promise<Settle
   if (settled.ok && (fact === 'not-found' || fact.state !== 'settled')) {
     return unknown(calls, `LND settled ${hash} and has it as ${fact === 'not-found' ? fact : fact.state}`)
   }
-  if (fact === 'not-found') return { class: 'B', detail: `${detail}; LND does not know the hold ${hash}` }
+  if (fact === 'not-found') return { class: 'conflict', detail: `${detail}; LND does not know the hold ${hash}` }
   switch (fact.state) {
     case 'settled':
       return { class: 'A', fact }
@@ -41,6 +41,6 @@ export async function settleHold(calls: Calls, preimage: string): Promise<Settle
     case 'canceled':
       return { class: 'T', detail }
     case 'open':
-      return { class: 'B', detail: `${detail}; nobody has paid the hold ${hash}` }
+      return { class: 'conflict', detail: `${detail}; nobody has paid the hold ${hash}` }
   }
 }
