@@ -105,10 +105,10 @@ export class Engine {
     const { store, random, log, settings, seed, relays, addresses, curves, nodeSecretKey } = parts
     const clock = new WatchedClock(parts.clock, (jump) => this.#clockJumped(jump))
     const poke: Pokes = {
-      executor: () => this.#executor.poke(),
-      resolver: () => this.#resolver.poke(),
-      publisher: () => this.#publisher.poke(),
-      broadcaster: () => this.#broadcaster.poke(),
+      executor: () => this.#executor.loop.poke(),
+      resolver: () => this.#resolver.loop.poke(),
+      publisher: () => this.#publisher.loop.poke(),
+      broadcaster: () => this.#broadcaster.loop.poke(),
     }
     this.#link = new LightningLink(parts.lightning, (height) => this.#height(height))
     this.#ctx = {
@@ -183,7 +183,7 @@ export class Engine {
     const catchUp = new CatchUp(ctx, inbox)
     this.#inbox = inbox
     this.#catchUp = catchUp
-    this.#prices.start()
+    this.#prices.loop.start()
     await this.#within(LIGHTNING_AT_START_MS, this.#link.start(ctx))
     await ctx.door.submit({
       name: 'cross-check',
@@ -206,9 +206,9 @@ export class Engine {
     await this.#within(RELAYS_AT_START_MS, up)
     await this.#refuseBesideRival()
     if (this.#stopped) return
-    this.#publisher.start()
-    this.#broadcaster.start()
-    this.#executor.start()
+    this.#publisher.loop.start()
+    this.#broadcaster.loop.start()
+    this.#executor.loop.start()
     await this.#readMissed()
     this.#releaseHeld()
     await ctx.door.submit({
@@ -221,9 +221,9 @@ export class Engine {
     })
     if (this.#stopped) return
     this.#executor.startPayments()
-    this.#resolver.start()
+    this.#resolver.loop.start()
     this.#duties = new Duties(ctx, this.#link, catchUp)
-    this.#duties.start()
+    this.#duties.loop.start()
     for (const loop of this.#loops) loop.start()
     this.#ready = true
     ctx.log.info('serving', {
@@ -237,14 +237,14 @@ export class Engine {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    this.#duties?.stop()
+    this.#duties?.loop.stop()
     for (const loop of this.#loops) loop.stop()
-    this.#prices.stop()
-    this.#resolver.stop()
-    this.#executor.stop()
+    this.#prices.loop.stop()
+    this.#resolver.loop.stop()
+    this.#executor.loop.stop()
     await this.#within(STOP_DEADLINE_MS, this.#drained())
-    this.#publisher.stop()
-    this.#broadcaster.stop()
+    this.#publisher.loop.stop()
+    this.#broadcaster.loop.stop()
     this.#link.stop()
     await this.#parts.relays.close()
     await this.#ctx.door
@@ -257,13 +257,13 @@ export class Engine {
   kill(): void {
     this.#stopped = true
     this.#ctx.door.close()
-    this.#duties?.stop()
+    this.#duties?.loop.stop()
     for (const loop of this.#loops) loop.stop()
-    this.#prices.stop()
-    this.#resolver.stop()
-    this.#executor.stop()
-    this.#publisher.stop()
-    this.#broadcaster.stop()
+    this.#prices.loop.stop()
+    this.#resolver.loop.stop()
+    this.#executor.loop.stop()
+    this.#publisher.loop.stop()
+    this.#broadcaster.loop.stop()
     this.#link.stop()
     this.#parts.relays.close().catch(() => undefined)
   }
@@ -400,8 +400,8 @@ export class Engine {
     for (const resolve of this.#firstUp) resolve()
     this.#firstUp = []
     this.#submit('relay-up', (tx) => tx.s.blind_close({ kind: 'relays', at: tx.nowS }))
-    this.#publisher.poke()
-    this.#broadcaster.poke()
+    this.#publisher.loop.poke()
+    this.#broadcaster.loop.poke()
     if (!this.#ready) return
     // Deaf until now: what was missed comes before what is live.
     const deaf = this.#parts.relays.connected().length <= 1

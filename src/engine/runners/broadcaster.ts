@@ -15,24 +15,13 @@ const RETRY_MAX_S = 300
 
 export class Broadcaster {
   readonly #ctx: Ctx
-  readonly #loop: Loop
+  /** Public events are sent while it runs. */
+  readonly loop: Loop
   readonly #inFlight = new Set<string>()
 
   constructor(ctx: Ctx) {
     this.#ctx = ctx
-    this.#loop = new Loop('broadcaster', ctx.clock, ctx.log, () => this.#turn())
-  }
-
-  start(): void {
-    this.#loop.start()
-  }
-
-  poke(): void {
-    this.#loop.poke()
-  }
-
-  stop(): void {
-    this.#loop.stop()
+    this.loop = new Loop('broadcaster', ctx.clock, ctx.log, () => this.#turn())
   }
 
   #turn(): number {
@@ -44,7 +33,7 @@ export class Broadcaster {
         .catch((error: unknown) => this.#ctx.log.error('a public event was not sent', { coord, error: String(error) }))
         .finally(() => {
           this.#inFlight.delete(coord)
-          this.#loop.poke()
+          this.loop.poke()
         })
     }
     const row = this.#ctx.store.get<{ at: number | null }>(

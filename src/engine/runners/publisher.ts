@@ -30,24 +30,13 @@ export function isFinalRefusal(answer: PublishAnswer): boolean {
 
 export class Publisher {
   readonly #ctx: Ctx
-  readonly #loop: Loop
+  /** Messages are sent while it runs. */
+  readonly loop: Loop
   readonly #inFlight = new Set<number>()
 
   constructor(ctx: Ctx) {
     this.#ctx = ctx
-    this.#loop = new Loop('publisher', ctx.clock, ctx.log, () => this.#turn())
-  }
-
-  start(): void {
-    this.#loop.start()
-  }
-
-  poke(): void {
-    this.#loop.poke()
-  }
-
-  stop(): void {
-    this.#loop.stop()
+    this.loop = new Loop('publisher', ctx.clock, ctx.log, () => this.#turn())
   }
 
   #turn(): number {
@@ -63,7 +52,7 @@ export class Publisher {
           .catch((error: unknown) => this.#ctx.log.error('a message was not sent', { id, error: String(error) }))
           .finally(() => {
             this.#inFlight.delete(id)
-            this.#loop.poke()
+            this.loop.poke()
           })
       }
     }

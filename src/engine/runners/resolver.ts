@@ -15,24 +15,13 @@ const MIN_LIFE_S = 600
 
 export class Resolver {
   readonly #ctx: Ctx
-  readonly #loop: Loop
+  /** Addresses are asked while it runs. */
+  readonly loop: Loop
   readonly #busy = new Set<string>()
 
   constructor(ctx: Ctx) {
     this.#ctx = ctx
-    this.#loop = new Loop('resolver', ctx.clock, ctx.log, () => this.#turn())
-  }
-
-  start(): void {
-    this.#loop.start()
-  }
-
-  poke(): void {
-    this.#loop.poke()
-  }
-
-  stop(): void {
-    this.#loop.stop()
+    this.loop = new Loop('resolver', ctx.clock, ctx.log, () => this.#turn())
   }
 
   #turn(): number {
@@ -60,7 +49,7 @@ export class Resolver {
       )
       .finally(() => {
         this.#busy.delete(row.id)
-        this.#loop.poke()
+        this.loop.poke()
       })
   }
 

@@ -23,22 +23,15 @@ export class Duties {
   readonly #ctx: Ctx
   readonly #link: LightningLink
   readonly #catchUp: CatchUp
-  readonly #loop: Loop
+  /** Duties and windows end while it runs. */
+  readonly loop: Loop
   readonly #busy = new Set<string>()
 
   constructor(ctx: Ctx, link: LightningLink, catchUp: CatchUp) {
     this.#ctx = ctx
     this.#link = link
     this.#catchUp = catchUp
-    this.#loop = new Loop('duties', ctx.clock, ctx.log, () => this.#turn())
-  }
-
-  start(): void {
-    this.#loop.start()
-  }
-
-  stop(): void {
-    this.#loop.stop()
+    this.loop = new Loop('duties', ctx.clock, ctx.log, () => this.#turn())
   }
 
   #turn(): number {

@@ -23,25 +23,18 @@ export type PriceSource = CurrencyFilter & { readonly provider: PriceProvider }
 export class PriceTicks {
   readonly #ctx: Ctx
   readonly #sources: readonly PriceSource[]
-  readonly #loop: Loop
+  /** The sources are polled while it runs. */
+  readonly loop: Loop
   readonly #breakers = new Map<string, Breaker>()
   #ticking: Promise<void> | null = null
 
   constructor(ctx: Ctx, sources: readonly PriceSource[]) {
     this.#ctx = ctx
     this.#sources = sources
-    this.#loop = new Loop('prices', ctx.clock, ctx.log, () => {
+    this.loop = new Loop('prices', ctx.clock, ctx.log, () => {
       this.tick().catch((error: unknown) => ctx.log.error('a price tick failed', { error: String(error) }))
       return ctx.settings.priceIntervalS * 1000
     })
-  }
-
-  start(): void {
-    this.#loop.start()
-  }
-
-  stop(): void {
-    this.#loop.stop()
   }
 
   /** One round; a second call joins the one that runs. */
