@@ -26,6 +26,17 @@ function canGoOnAs(order: Offer & { readonly take: Take }, next: NextTrade): boo
   return isUsableNextTrade(next) && sideOf(order, next.pubkey) === null
 }
 
+/** The maker goes on under another trade key of the same identity, before anybody took his offer (trade.md 2.9). */
+export function decideTradePubkey(order: Order, sender: string, identity: string): Decision {
+  const reason = refusal('trade-pubkey', order)
+  if (reason !== null) return refused(reason)
+  if (identity !== order.maker.identity) return refused('invalid_pubkey')
+  return moved(
+    { status: order.status, phase: order.phase, makerPubkey: sender },
+    say(sender, 'trade-pubkey', { echo: true }),
+  )
+}
+
 /** LND holds the seller's sats: the trade is on, or the buyer owes an invoice first (T6, T7). */
 export function decideAccepted(order: Order, takerReputation: Payload): Decision {
   if (order.status !== 'waiting-payment' || order.phase !== 'steady')

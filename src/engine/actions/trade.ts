@@ -5,7 +5,7 @@ import { decideCancel } from '../../core/order/ending.ts'
 import { type NextTrade, type Order, partyOf, type Take } from '../../core/order/order.ts'
 import { refusal } from '../../core/order/rules.ts'
 import { decideAddInvoice } from '../../core/order/take.ts'
-import { decideFiatSent, decideRelease } from '../../core/order/trade.ts'
+import { decideFiatSent, decideRelease, decideTradePubkey } from '../../core/order/trade.ts'
 import { payoutMsat } from '../../core/order/view.ts'
 import type { Payload } from '../../core/protocol.ts'
 import { isPublicKey } from '../../wire/curves.ts'
@@ -13,7 +13,7 @@ import type { Ctx } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { payoutOwner } from '../invoices.ts'
 import { changeDestination, obligationRow } from '../journal/obligations.ts'
-import { currentEscrow, destinationJson, escrowStanding, loadOrder, orderRow } from '../rows.ts'
+import { currentEscrow, destinationJson, escrowStanding, loadOrder } from '../rows.ts'
 import {
   type ActionHandler,
   conclude,
@@ -155,15 +155,9 @@ export const tradePubkey: ActionHandler<null> = plain((ctx, tx, request) => {
   const order = namedOrder(tx, request)
   if (order === null) return refuse('not_found')
   const { sender, identity } = request.inbound
-  const reason = refusal('trade-pubkey', order)
-  if (reason !== null) return refuse(reason)
-  if (identity !== order.maker.identity) return refuse('invalid_pubkey')
-  const row = orderRow(tx.store, order.id)
-  if (row !== undefined && row.maker_pubkey !== sender)
-    tx.s.hash_follow({ owner: payoutOwner(order.id), from: row.maker_pubkey, to: sender })
-  const decision = moved(
-    { status: order.status, phase: order.phase, makerPubkey: sender },
-    say(sender, 'trade-pubkey', { echo: true }),
-  )
+  const decision = decideTradePubkey(order, sender, identity)
+  // What the maker reserved under his old key stays his.
+  if (decision.kind === 'moved' && order.maker.pubkey !== sender)
+    tx.s.hash_follow({ owner: payoutOwner(order.id), from: order.maker.pubkey, to: sender })
   return conclude(ctx, tx, request, order, decision)
 })

@@ -26,6 +26,7 @@ import {
   decideRelease,
   decideSettled,
   decideSettleRefused,
+  decideTradePubkey,
 } from '../../../src/core/order/trade.ts'
 import {
   ALICE,
@@ -53,7 +54,7 @@ type Facts = {
   readonly as: 'canceled' | 'success'
 }
 
-/** The decision of an event; null where the core has none: a key changes by itself, a swap is the payout's business. */
+/** The decision of an event; null where the core has none: a swap is the payout's business. */
 function decide(event: OrderEvent, order: Order, f: Facts): Decision | null {
   switch (event) {
     case 'take-sell':
@@ -69,7 +70,7 @@ function decide(event: OrderEvent, order: Order, f: Facts): Decision | null {
     case 'cancel':
       return decideCancel(order, f.sender, f.escrow)
     case 'trade-pubkey':
-      return null
+      return decideTradePubkey(order, f.sender, f.sender === ALICE.pubkey ? order.maker.identity : f.sender)
     case 'escrow-adopted':
       return decideAdopted(order, 'lnbc1escrow', REPUTATION, 'buyer')
     case 'answer-late':
@@ -238,11 +239,8 @@ describe('every decision', () => {
         return answer.kind === 'goes' ? answer.to.map((to) => `${event}: ${status}/${phase} → ${to}`) : []
       }),
     )
-    // A maker's new key and a swapped invoice change no status: nothing is decided.
-    const undecided = [
-      'trade-pubkey: pending/steady → pending/steady',
-      'add-invoice: settled-hold-invoice/steady → settled-hold-invoice/steady',
-    ]
+    // A swapped invoice changes no status: nothing is decided.
+    const undecided = ['add-invoice: settled-hold-invoice/steady → settled-hold-invoice/steady']
     expect(named.filter((step) => !taken.has(step)).sort()).toEqual(undecided.sort())
   })
 

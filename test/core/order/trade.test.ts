@@ -8,6 +8,7 @@ import {
   decideRelease,
   decideSettled,
   decideSettleRefused,
+  decideTradePubkey,
   isUsableNextTrade,
   remainder,
 } from '../../../src/core/order/trade.ts'
@@ -144,6 +145,31 @@ describe('who hears what of a trade', () => {
 
   test('a maker who buys sees the window of his order when he is asked for an invoice', () => {
     expect(shown(accepted('buy', null), ALICE, 'add-invoice').expiresAt).toBe(BigInt(offer('buy').expiresAtS))
+  })
+})
+
+describe('a maker goes on under another trade key', () => {
+  const renamed = (to: Order, identity = ALICE.identity) => decideTradePubkey(to, ALICE_NEXT.pubkey, identity)
+
+  test.each([
+    [
+      'while nobody took his offer',
+      renamed(order('pending', { kind: 'sell' })),
+      ['→ pending', 'alice-next: trade-pubkey rid'],
+    ],
+    ['of a buy offer too', renamed(order('pending', { kind: 'buy' })), ['→ pending', 'alice-next: trade-pubkey rid']],
+    ['not of somebody else', renamed(order('pending', { kind: 'sell' }), BOB.identity), ['refused: invalid_pubkey']],
+    [
+      'not while a take opens',
+      renamed(order('pending', { kind: 'sell' }, 'opening')),
+      ['refused: not_allowed_by_status'],
+    ],
+    ['not of a trade', renamed(order('active', { kind: 'sell' })), ['refused: invalid_order_status']],
+    ['not of what is over', renamed(order('canceled', { kind: 'sell' })), ['refused: invalid_order_status']],
+  ])('%s', (_, decision, story) => expect(told(decision)).toEqual(story))
+
+  test('and the order is his by the key that he wrote with', () => {
+    expect(renamed(order('pending', { kind: 'sell' }))).toMatchObject({ change: { makerPubkey: ALICE_NEXT.pubkey } })
   })
 })
 
