@@ -165,6 +165,8 @@ CREATE INDEX hold_answer  ON hold(answer_by) WHERE answer_by IS NOT NULL;
 --> statement-breakpoint
 CREATE INDEX hold_settled ON hold(settle_index) WHERE final = 'settled';
 --> statement-breakpoint
+CREATE INDEX hold_unresolved ON hold(final_at) WHERE final = 'settled' AND htlc_resolved = 0;
+--> statement-breakpoint
 CREATE TRIGGER hold_decided_once BEFORE UPDATE OF decision, decided_at, decided_by, decided_why ON hold
   WHEN OLD.decision <> 'none'
   BEGIN SELECT RAISE(ABORT, 'a decision never changes'); END;

@@ -45,7 +45,8 @@ function owesAnAct(tx: Tx, event: TakeEvent, identity: string): boolean {
 
 function openings(tx: Tx, sender: string): number {
   const row = tx.store.get<{ n: number }>(
-    `SELECT COUNT(*) AS n FROM orders WHERE phase = 'opening' AND phase <> 'steady' AND taker_pubkey = :sender`,
+    `SELECT COUNT(*) AS n FROM orders WHERE taker_pubkey = :sender AND phase = 'opening'
+        AND status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired')`,
     { sender },
   )
   return row?.n ?? 0

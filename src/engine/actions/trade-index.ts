@@ -19,7 +19,8 @@ export function checkTradeIndex(tx: Tx, inbound: InboundMessage): TradeIndex {
   if (user !== undefined && index <= user.last_trade_index) return { kind: 'stale' }
   // A take that still opens has not burnt its index yet; it is in use all the same.
   const opening = tx.store.get(
-    `SELECT 1 FROM orders WHERE phase = 'opening' AND phase <> 'steady' AND taker_identity = :identity AND taker_index = :index`,
+    `SELECT 1 FROM orders WHERE taker_identity = :identity AND taker_index = :index AND phase = 'opening'
+        AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')`,
     { identity: inbound.identity, index },
   )
   return opening === undefined ? { kind: 'fine', index } : { kind: 'stale' }

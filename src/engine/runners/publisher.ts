@@ -16,6 +16,7 @@ const LANES: readonly Lane[] = [0, 1, 2]
 const WINDOW = 64
 const OK_DEADLINE_MS = 10_000
 const RETRY_MAX_S = 60
+const SLEEP_MAX_S = 60
 const DAY_S = 86_400
 const GIVE_UP_S = 72 * 3600
 
@@ -60,11 +61,15 @@ export class Publisher {
   }
 
   #sleepMs(now: number): number {
-    const row = this.#ctx.store.get<{ at: number | null }>(
-      'SELECT MIN(next_at) AS at FROM outbox_msg WHERE state < 2 AND next_at > :now',
-      { now },
-    )
-    return row?.at == null ? 60_000 : Math.min((row.at - now) * 1000, 60_000)
+    // Lane by lane: the index gives the first row of each, however much waits.
+    const waitsS = LANES.map((lane) => {
+      const row = this.#ctx.store.get<{ at: number | null }>(
+        'SELECT MIN(next_at) AS at FROM outbox_msg WHERE state < 2 AND lane = :lane AND next_at > :now',
+        { lane, now },
+      )
+      return row?.at == null ? SLEEP_MAX_S : row.at - now
+    })
+    return Math.min(...waitsS, SLEEP_MAX_S) * 1000
   }
 
   #wrap(row: OutboxMsgRow): NostrEvent {

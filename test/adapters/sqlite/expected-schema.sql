@@ -101,6 +101,8 @@ WHERE purpose = 'escrow' AND decision <> 'cancel' AND (final IS NULL OR final = 
 
 CREATE INDEX hold_settled ON hold(settle_index) WHERE final = 'settled'
 
+CREATE INDEX hold_unresolved ON hold(final_at) WHERE final = 'settled' AND htlc_resolved = 0
+
 CREATE VIEW hold_fate AS
 SELECT hash, order_id, bond_id, purpose,
 CASE WHEN final = 'settled' THEN 'taken'
