@@ -50,6 +50,8 @@ export type DoorOptions = {
 const BATCH_MAX = 64
 const RETRY_MIN_MS = 50
 const RETRY_MAX_MS = 5000
+/** A database that took nothing for so long is told to the operator, as soon as that can be written. */
+const STALL_MS = 30_000
 
 type Waiting = {
   readonly job: Job<unknown>
@@ -76,6 +78,8 @@ export class Door {
   #scheduled = false
   #closed = false
   #retryMs = 0
+  /** since when no commit went through, and why the last one did not; null when all is well */
+  #stalled: { readonly sinceMs: number; readonly why: string } | null = null
 
   constructor(store: Store, clock: WatchedClock, log: Log, options: DoorOptions = {}) {
     const { hooks = {}, defer = queueMicrotask, commits = 'grouped' } = options
@@ -130,6 +134,7 @@ export class Door {
       if (this.#closed) return
       this.#queue = [...batch, ...this.#queue]
       this.#retryMs = Math.min(Math.max(this.#retryMs * 2, RETRY_MIN_MS), RETRY_MAX_MS)
+      this.#stalled = { sinceMs: this.#stalled?.sinceMs ?? this.#clock.monotonicMs(), why: String(error) }
       this.#log.error('commit failed, will be tried again', {
         jobs: names,
         error: String(error),
@@ -139,12 +144,26 @@ export class Door {
       return
     }
     this.#retryMs = 0
+    this.#tellStall()
     this.#hooks.afterCommit?.(names)
     for (const outcome of outcomes) {
       if (this.#closed) return
       outcome()
     }
     if (this.#queue.length > 0) this.#schedule(0)
+  }
+
+  #tellStall(): void {
+    const stalled = this.#stalled
+    this.#stalled = null
+    if (stalled === null) return
+    const ms = this.#clock.monotonicMs() - stalled.sinceMs
+    if (ms < STALL_MS) return
+    const detail = `the database took nothing for ${Math.round(ms / 1000)} s: ${stalled.why}`
+    this.submit({
+      name: 'stalled',
+      run: (tx) => void tx.s.alert_open({ key: 'database-stalled', sev: 2, detail, now: tx.nowS }),
+    }).catch(() => undefined)
   }
 
   #one({ job, resolve, reject }: Waiting): () => void {
