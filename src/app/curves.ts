@@ -16,12 +16,13 @@ export type LoadedCurves = {
   readonly note: string | null
 }
 
+const require = createRequire(import.meta.url)
+
 /**
  * The native half alone: the root of the package falls back, without a word, to a JavaScript library that is not installed
  * here. Throws where the package holds no binary for this platform and none could be compiled.
  */
-const requireBinding = (): Secp256k1Binding =>
-  createRequire(import.meta.url)('secp256k1/bindings.js') as Secp256k1Binding
+const requireBinding = (): Secp256k1Binding => require('secp256k1/bindings.js') as Secp256k1Binding
 
 /**
  * The backend of the operator's choice. `auto` is the native one where it loads and gives the right answers to a few known

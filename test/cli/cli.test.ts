@@ -303,6 +303,7 @@ describe('the fianza command', () => {
       expect(code).toBe(EXIT.ok)
       expect(out).toContain(`pid: ${daemon.pid}\n`)
       expect(out).toContain(world.npub)
+      expect(out).toContain('curves: libsecp256k1\n')
       expect(await fianza('start')).toMatchObject({
         code: EXIT.busy,
         err: `${dir} is in use by process ${daemon.pid}; stop it first to start another daemon there\n`,

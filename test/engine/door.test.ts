@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openStore, type Store } from '../../src/adapters/sqlite/store.ts'
 import { Door, type DoorOptions, type Job, type Tx } from '../../src/engine/door.ts'
@@ -66,7 +65,7 @@ describe('The door to the store', () => {
     const turns: (() => void)[] = []
     const { door, commits } = newDoor({ defer: (task) => void turns.push(task) })
     const done = Promise.all([door.submit(note('a')), door.submit(note('b'))])
-    await nextTurn()
+    await new Promise(setImmediate)
     expect(commits).toEqual([])
     expect(turns).toHaveLength(1)
     turns.shift()?.()
