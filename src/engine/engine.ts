@@ -469,6 +469,7 @@ export class Engine {
         tx.s.blind_open({ kind: 'down', at: tx.nowS - byS })
         tx.s.blind_close({ kind: 'down', at: tx.nowS })
       }
+      if (byS < 0) this.#keepPauses(tx, -byS)
       this.#readAgainFrom(tx, tx.surelyS - CURSOR_LAG_S)
       if (byS > 0) tx.s.alert_close({ key: CLOCK_BEHIND, now: tx.nowS })
       if (Math.abs(driftMs) < JUMP_MS) tx.s.alert_close({ key: CLOCK_JUMPED, now: tx.nowS })
@@ -487,6 +488,16 @@ export class Engine {
         for (const poke of Object.values(this.#ctx.poke)) poke()
       })
     })
+  }
+
+  /** A clock that went back makes no pause longer than it was meant to be, for retries as for leases (F-097). */
+  #keepPauses(tx: Tx, byS: number): void {
+    const back = { by: byS, now: tx.nowS }
+    tx.s.ops_sooner(back)
+    tx.s.outbox_sooner(back)
+    tx.s.pubs_sooner(back)
+    tx.s.resolves_sooner(back)
+    for (const poke of Object.values(this.#ctx.poke)) tx.after(poke)
   }
 
   /** Of every relay, what came after a time counts as not read. */

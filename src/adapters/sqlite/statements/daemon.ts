@@ -20,6 +20,28 @@ export const daemon = {
      ORDER BY from_at
   `),
 
+  /** The clock went back: what waits or is claimed waits no longer for it. No row: nothing waited. */
+  ops_sooner: many<{ by: number; now: number }, { id: string }>(`
+    UPDATE ln_op SET next_at = next_at - :by, lease_until = lease_until - :by, version = version + 1
+     WHERE state IN ('planned','dispatching','unknown','in_flight') AND (next_at > :now OR lease_until > :now) RETURNING id
+  `),
+
+  /** The same for messages. No row: none waited. */
+  outbox_sooner: many<{ by: number; now: number }, { id: number }>(`
+    UPDATE outbox_msg SET next_at = next_at - :by WHERE state < 2 AND next_at > :now RETURNING id
+  `),
+
+  /** The same for public events. No row: none waited. */
+  pubs_sooner: many<{ by: number; now: number }, { coord: string }>(`
+    UPDATE outbox_pub SET next_at = next_at - :by WHERE want_rev > done_rev AND next_at > :now RETURNING coord
+  `),
+
+  /** The same for look-ups of addresses. No row: none waited. */
+  resolves_sooner: many<{ by: number; now: number }, { id: string }>(`
+    UPDATE obligation SET next_at = next_at - :by, version = version + 1
+     WHERE state = 'ready' AND state NOT IN ('paid','forfeited','void') AND next_at > :now RETURNING id
+  `),
+
   /** The newest incarnation: read it before process_start. No row: the first start. */
   process_last: one<NoParams, ProcessRow>(`
     SELECT * FROM process

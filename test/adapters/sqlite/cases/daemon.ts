@@ -90,6 +90,31 @@ describe('the daemon itself', () => {
     d.refuses(/CHECK/, "INSERT INTO process(id, boot_id, pid, started_at, alive_at) VALUES (2, 'b', 1, 1, 1)")
   })
 
+  test('a clock that goes back takes along what waits, and nothing else', () => {
+    const d = new World()
+    const back = { by: 7200, now: 100 }
+    const sooner = () => [
+      d.s.ops_sooner(back),
+      d.s.outbox_sooner(back),
+      d.s.pubs_sooner(back),
+      d.s.resolves_sooner(back),
+    ]
+    for (const none of sooner()) miss(none)
+    d.hold('H')
+    d.planHold('hold_create', 'H') // due
+    d.hold('I', 0, { order: 'p' })
+    d.planHold('hold_create', 'I')
+    d.claim('hold_create:I', { now: 7300 })
+    d.obligation('r', 'ready', { order: 'q' })
+    d.sql("UPDATE obligation SET next_at = 7250, version = version + 1 WHERE id = 'r'")
+    const message = hit(d.say('R', 'm', 0, { now: 7300 }))
+    d.s.pub_want({ coord: 'c', body: 'b', now: 7300, refresh_at: null })
+    expect(sooner()).toEqual([[{ id: 'hold_create:I' }], [{ id: message }], [{ coord: 'c' }], [{ id: 'r' }]])
+    expect(d.sql("SELECT lease_until FROM ln_op WHERE id = 'hold_create:I'")).toEqual([{ lease_until: 160 }])
+    expect(d.value('SELECT next_at FROM outbox_msg')).toBe(100)
+    expect(d.value('SELECT next_at FROM obligation')).toBe(50)
+  })
+
   test('notes, prices and the log of operators are kept', () => {
     const d = new World()
     miss(d.s.meta_get({ key: 'k' }))
