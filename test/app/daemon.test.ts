@@ -119,8 +119,9 @@ describe('a daemon', () => {
     await start()
   })
 
-  it('refuses a macaroon without the rights that it needs, and says how to make one', async () => {
+  it('F-008: refuses a macaroon without the rights that it needs, and says how to make one', async () => {
     const { message, exitCode } = await refusal({ FIANZA_LIGHTNING_LND_MACAROON: '0201ff' })
+    expect(message).toContain('/invoicesrpc.Invoices/AddHoldInvoice')
     expect(message).toContain('/invoicesrpc.Invoices/SettleInvoice')
     expect(message).toContain('lncli bakemacaroon')
     expect(exitCode).toBe(EXIT.config)
