@@ -473,7 +473,7 @@ describe('invoices that can not or must not be paid (trade.md 4; DEC-20, W5, W11
 describe('hosts of Lightning addresses that misbehave', () => {
   const address = `bob@${ADDRESS_HOST}`
   const faults: readonly ServiceFault[] = ['refuses', 'down', 'silent', 'redirects', 'floods']
-  test.each(faults)('one that %s is refused as an invoice; nobody else waits for it', async (fault) => {
+  test.each(faults)('F-103: one that %s is refused as an invoice; nobody else waits for it', async (fault) => {
     const { world, alice, bob } = await open()
     const { id } = await sellTradeAt(world, 'waiting-buyer-invoice', alice, bob)
     await world.clock.advance(LISTEN_MS)

@@ -236,7 +236,7 @@ describe('DEC-36: another daemon on our key', () => {
     from.relays[0]?.core.inject(from.signAsNode({ ...template, created_at: atS }))
   }
 
-  test('an info event under our key that we did not make halts takes and payouts and alerts the operator', async () => {
+  test('F-060a: an info event under our key that we did not make halts takes and payouts and alerts the operator', async () => {
     const { world, alice, bob } = await open()
     const { id } = await sellTradeAt(world, 'pending', alice, bob)
     await world.clock.advance(10_000)

@@ -40,7 +40,7 @@ describe('answers reach their readers', () => {
     await world.until(() => unsent(world) === 0, 'nothing waits')
   })
 
-  test('W28: one slow relay, one slow address and one slow trader hold nobody else up', async () => {
+  test('F-103, W28: one slow relay, one slow address and one slow trader hold nobody else up', async () => {
     const { world, alice, bob } = await open({ relays: 2 })
     const { id } = await sellTradeAt(world, 'waiting-buyer-invoice', alice, bob)
     world.relays[0]?.core.faults.onDelay(() => 9000)
@@ -76,7 +76,7 @@ describe('answers reach their readers', () => {
     expect(dumpState(world)).toEqual(before)
   })
 
-  test('W30: a message that every relay refuses for good is dead at once, alerts, and holds up nothing behind it', async () => {
+  test('F-094, W30: a message that every relay refuses for good is dead at once, alerts, and holds up nothing behind it', async () => {
     const { world, alice, bob } = await open({ relays: 2 })
     const { id } = await sellTradeAt(world, 'active', alice, bob)
     const stop = world.relays.map((relay) => relay.core.faults.refuse(toAlice(alice), 'blocked: not here'))
@@ -106,7 +106,7 @@ describe('answers reach their readers', () => {
     expect(alice.actions()).toEqual(['new-order'])
   })
 
-  test('C-63: with all relays gone for half a day the money goes on and the words wait, in order', async () => {
+  test('C-63, F-090: with all relays gone for half a day the money goes on and the words wait, in order', async () => {
     const { world, alice, bob } = await open({ relays: 2 })
     const { id } = await sellTradeAt(world, 'fiat-sent', alice, bob)
     const heard = bob.heard.length
@@ -269,7 +269,7 @@ describe('one message, one transaction', () => {
 })
 
 describe('poison', () => {
-  test('C-62: a message that kills the daemon twice is put aside with an alert; the others are handled', async () => {
+  test('C-62, F-101: a message that kills the daemon twice is put aside with an alert; the others are handled', async () => {
     const { world, alice, bob } = await open()
     const id = await alice.makes({ kind: 'sell', amount: 5000n })
     const kept = await bob.makes({ kind: 'buy', amount: 5000n })
@@ -290,7 +290,7 @@ describe('poison', () => {
     expect(bob.heard.some((h) => h.message.requestId === poison)).toBe(false)
   })
 
-  test('DEC-04: a handler that fails is rolled back, answered, and the operator hears of it; the next message is fine', async () => {
+  test('F-101, DEC-04: a handler that fails is rolled back, answered, and the operator hears of it; the next message is fine', async () => {
     const { world, alice, bob } = await open()
     const { id } = await sellTradeAt(world, 'waiting-buyer-invoice', alice, bob)
     await world.clock.advance(3000)
@@ -414,7 +414,7 @@ describe('DEC-05: repeated requests', () => {
     expect(world.network.node.invoices().length).toBe(1)
   })
 
-  test('a repeat of what is still true gets the same answer as a new event with a fresh time', async () => {
+  test('F-100: a repeat of what is still true gets the same answer as a new event with a fresh time', async () => {
     const { world, alice } = await open()
     const key = alice.nextKey()
     const ask = (createdAtS: number) =>
@@ -450,7 +450,7 @@ describe('DEC-05: repeated requests', () => {
     expect(alice.heard.map((h) => h.message.version)).toEqual([2, 1])
   })
 
-  test('a repeat of what is no longer true is handled from the present state', async () => {
+  test('F-100: a repeat of what is no longer true is handled from the present state', async () => {
     const { world, alice, bob } = await open()
     const { id } = await sellTradeAt(world, 'pending', alice, bob)
     const take = { key: bob.nextKey(), tradeIndex: 1, requestId: 9n }
@@ -490,7 +490,7 @@ describe('DEC-05: repeated requests', () => {
     expect(bob.actions().at(-1)).toBe('cant-do:invalid_pubkey')
   })
 
-  test('questions are answered afresh every time, with the same request id too', async () => {
+  test('F-100: questions are answered afresh every time, with the same request id too', async () => {
     const { world, alice } = await open()
     const id = await alice.makes({ kind: 'sell', amount: 5000n })
     const ask = () => alice.send('orders', { requestId: 4n, payload: { kind: 'ids', ids: [id] } })

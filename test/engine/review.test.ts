@@ -102,7 +102,7 @@ describe('what no relay takes', () => {
     expect(lift).toBeDefined()
   })
 
-  test('X-12: as soon as a relay takes the request, the trade goes on', async () => {
+  test('F-094, X-12: as soon as a relay takes the request, the trade goes on', async () => {
     world = new EngineWorld()
     const w = world
     const alice = w.trader('alice')

@@ -162,7 +162,7 @@ describe('a name', () => {
 })
 
 describe('a service that wants to lead us astray', () => {
-  it('may not redirect us', async () => {
+  it('F-086: may not redirect us', async () => {
     let asked = 0
     const trap = await serve((_, response) => {
       asked += 1
@@ -222,7 +222,7 @@ describe('a service that wants to wear us out', () => {
     expect(performance.now() - startedAt).toBeLessThan(3000)
   })
 
-  it('is read no further than the limit', async () => {
+  it('F-086: is read no further than the limit', async () => {
     let sent = 0
     const host = await serve((_, response) => {
       const push = (): void => {
