@@ -155,6 +155,28 @@ describe('an escrow is taken', () => {
     world.network.checkConservation()
   })
 
+  test('F-036: LND records nothing of it until its operator says so: what was settled before raises no alarm', async () => {
+    market = await Market.open()
+    const { world, alice } = market
+    const id = await market.fiatSent()
+    world.network.node.setPeerOnline(false)
+    const details = 'cannot lookup with flag --store-final-htlc-resolutions=false'
+    faults().always('LookupHtlcResolution', { kind: 'refuse', with: { code: 2, details } })
+    alice.send('release', { id })
+    await alice.hears('hold-invoice-payment-settled', id)
+    await market.passes(2 * HOUR_MS)
+    const asked = faults().calls('LookupHtlcResolution')
+    expect(asked).toBeGreaterThan(0)
+    faults().clear('LookupHtlcResolution')
+    await market.passes(2 * HOUR_MS)
+    expect(faults().calls('LookupHtlcResolution')).toBeGreaterThan(asked)
+    expect(world.alerts()).not.toContain(`unclaimed:${market.escrowHash(id)}`)
+    world.network.node.setPeerOnline(true)
+    await market.completed(id)
+    expect(world.alerts()).toEqual([])
+    await market.checkTraded(id)
+  })
+
   test('F-037: the guard of heights comes while the release waits for LND: nothing is given back, and the settle is booked', async () => {
     market = await Market.open()
     const { world, alice, bob } = market

@@ -27,13 +27,19 @@ export async function auditSettled(ctx: Ctx, { conn, node }: Asked): Promise<voi
   for (const hold of holds) {
     const seen = await conn.htlcsResolved(hold.hash)
     if (!seen.ok) continue
-    if (seen.value.state === 'unsupported') return
     const { value } = seen
     await ctx.door.submit({ name: `audit:${value.state}`, run: (tx) => resolved(ctx, tx, hold, value) })
+    if (value.state === 'unsupported') return
   }
 }
 
-function resolved(ctx: Ctx, tx: Tx, { hash, order_id, final_at }: HoldRow, resolution: HtlcResolution): void {
+function resolved(
+  ctx: Ctx,
+  tx: Tx,
+  { hash, order_id, final_at, node_pubkey }: HoldRow,
+  resolution: HtlcResolution,
+): void {
+  const unrecorded = `htlcs-unrecorded:${node_pubkey}`
   const unclaimed = `${UNCLAIMED}${hash}`
   const which = `the settled escrow ${hash} of order ${order_id}`
   switch (resolution.state) {
@@ -42,6 +48,8 @@ function resolved(ctx: Ctx, tx: Tx, { hash, order_id, final_at }: HoldRow, resol
       tx.s.alert_close({ key: unclaimed, now: tx.nowS })
       return
     case 'pending':
+      // What ended before LND was told to record it stays unknown to it.
+      if (Number(tx.s.meta_get({ key: unrecorded })?.value ?? 0) >= (final_at ?? 0)) return
       if (tx.nowS - (final_at ?? 0) < COMMIT_S) return
       alert(ctx, tx, unclaimed, 3, `LND has not claimed ${which} in its channels: is the peer of the channel online?`)
       return
@@ -65,5 +73,6 @@ function resolved(ctx: Ctx, tx: Tx, { hash, order_id, final_at }: HoldRow, resol
       )
       return
     case 'unsupported':
+      tx.s.meta_put({ key: unrecorded, value: String(tx.nowS) })
   }
 }
