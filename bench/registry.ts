@@ -1,5 +1,8 @@
 import type { Benchmark } from './benchmark.ts'
+import { crash } from './benchmarks/crash.ts'
+import { hotOrder } from './benchmarks/hot-order.ts'
 import { hungRelay } from './benchmarks/hung-relay.ts'
+import { latency } from './benchmarks/latency.ts'
 import { lightningBurst } from './benchmarks/lightning-burst.ts'
 import { slowDisk } from './benchmarks/slow-disk.ts'
 import { slowLightning } from './benchmarks/slow-lightning.ts'
@@ -15,6 +18,9 @@ export const BENCHMARKS: readonly Benchmark[] = [
   hungRelay,
   stuckAddress,
   slowDisk,
+  hotOrder,
+  latency,
+  crash,
   slowLightning,
   lightningBurst,
 ]

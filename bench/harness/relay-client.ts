@@ -18,6 +18,7 @@ export class RelayClient {
   #arrived: Arrived[] = []
   #listener: (one: Arrived) => void = () => undefined
   #sentCount = 0
+  readonly #heardAtMs: number[] = []
 
   private constructor(socket: WebSocket, trouble: () => Error | null) {
     this.#socket = socket
@@ -61,6 +62,18 @@ export class RelayClient {
     return arrived
   }
 
+  /** How many events were heard in all. */
+  get heardCount(): number {
+    return this.#heardAtMs.length
+  }
+
+  /** When the first event was heard after the first `count` of them. */
+  firstHeardAfter(count: number): number {
+    const atMs = this.#heardAtMs[count]
+    if (atMs === undefined) throw new Error('nothing more was heard')
+    return atMs
+  }
+
   sawKind(kind: number): boolean {
     return this.#kinds.has(kind)
   }
@@ -92,6 +105,7 @@ export class RelayClient {
     // A daemon that was killed says again what it does not know to have said: the same event.
     if (this.#ids.has(event.id)) return
     this.#ids.add(event.id)
+    this.#heardAtMs.push(atMs)
     const one = { event, atMs }
     this.#arrived.push(one)
     this.#listener(one)

@@ -144,10 +144,16 @@ export class Mirror {
   /** What changed since the last look. */
   look(): Changes {
     const changes = noChanges()
-    const touched = this.#store.all<{ tbl: Table; key: string }>('SELECT DISTINCT tbl, key FROM temp.touched')
+    const touched = this.#store.all<{ tbl: Table; key: string }>('SELECT tbl, key FROM temp.touched')
     if (touched.length === 0) return changes
     this.#store.run('DELETE FROM temp.touched')
-    for (const { tbl, key } of touched) this.#read(tbl, key, changes)
+    const seen = new Set<string>()
+    for (const { tbl, key } of touched) {
+      const name = `${tbl}:${key}`
+      if (seen.has(name)) continue
+      seen.add(name)
+      this.#read(tbl, key, changes)
+    }
     return changes
   }
 

@@ -80,7 +80,7 @@ describe('a daemon with a defect', () => {
       onceItDid('INSERT ON main.outbox_msg WHEN NEW.id = 5', 'UPDATE outbox_msg SET state = 2 WHERE id = NEW.id'),
       ['I-27'],
     ],
-  ])('%s', async (_, plant, names) => {
+  ])('%s', { timeout: 60_000 }, async (_, plant, names) => {
     const { violations: found } = await simulate(drawPlan({ seed: SEED, trades: 3, faults: [] }), { plant })
     expect(names).toContain(found[0]?.invariant)
   })

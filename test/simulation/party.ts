@@ -67,6 +67,11 @@ export class Party {
     this.trader.onHeard = (heard) => this.#hear(heard)
   }
 
+  /** Does in the end what is asked of him. */
+  get isReliable(): boolean {
+    return !this.isGone && this.plan.habit !== 'lies'
+  }
+
   /** Offers the order. */
   offers(): void {
     const { kind, pricing, amountSats, fiatAmount } = this.#trade

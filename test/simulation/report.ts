@@ -16,6 +16,7 @@ export class Tally {
   #successes = 0
   #virtualMs = 0
   readonly #startMs = performance.now()
+  readonly #startCpu = process.cpuUsage()
   readonly #endings = new Map<string, number>()
   readonly faults = new Map<string, number>()
 
@@ -41,7 +42,9 @@ export class Tally {
 
   progress(seed: number): string {
     const seconds = (performance.now() - this.#startMs) / 1000
-    return `seed ${seed}: ${this.#trades} trades in ${seconds.toFixed(1)} s, ${(this.#trades / seconds).toFixed(0)} a second`
+    const { user, system } = process.cpuUsage(this.#startCpu)
+    const perCore = (this.#trades / (user + system)) * 1e6
+    return `seed ${seed}: ${this.#trades} trades in ${seconds.toFixed(1)} s, ${perCore.toFixed(1)} a second and core`
   }
 
   summary(verbose: boolean): string[] {

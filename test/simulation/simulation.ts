@@ -16,7 +16,7 @@ import { ENDED, Party } from './party.ts'
 import type { Plan, TradePlan } from './plan.ts'
 
 const STEP_MS = 500
-const CALM_STEP_MS = 5000
+const CALM_STEP_MS = 15_000
 const REST_LIMIT_MS = 24 * 3_600_000
 /** No multiple of any interval of the daemon, so that the look is not always at the same moment of its turns. */
 const CLEAN_UP_MS = 285_000
@@ -213,9 +213,9 @@ class Simulation {
   #unrest(): string | null {
     if (this.#world.engine === null || this.#bootAtMs !== null) return 'the daemon is down'
     const { rows } = this.#mirror
-    const gone = new Set(this.#parties.flatMap(({ isGone, trader }) => (isGone ? [trader.pubkey(1)] : [])))
+    const gone = new Set(this.#parties.flatMap(({ isReliable, trader }) => (isReliable ? [] : [trader.pubkey(1)])))
     for (const { id, status, phase } of rows.orders.values()) {
-      // Sats of a buyer who is not there any more wait for him.
+      // Sats of a buyer who is not there any more, or who gives wrong invoices, wait for him.
       const payout = rows.obligation.get(`buyer_payout:${id}`)
       const waits = payout?.state === 'need_destination' && gone.has(payout.payee ?? '')
       if (phase !== 'review' && !ENDED.has(status) && !waits) return `order ${id} is ${status}/${phase}`

@@ -3,14 +3,17 @@
  * written by the same code. Covers the fields that LND writes; unknown fields are skipped when reading.
  */
 import { createHash, createHmac } from 'node:crypto'
-import { getPublicKey, hashes, recoverPublicKey } from '@noble/secp256k1'
+import { getPublicKey, hashes } from '@noble/secp256k1'
 import { bech32, hex, utf8 } from '@scure/base'
+import { loadCurves } from '../../app/curves.ts'
 import { assert } from '../../core/assert.ts'
 import { type Msat, msat } from '../../core/money.ts'
 import { signRecoverable } from './recoverable.ts'
 
 hashes.sha256 ??= (message) => new Uint8Array(createHash('sha256').update(message).digest())
 hashes.hmacSha256 ??= (key, message) => new Uint8Array(createHmac('sha256', key).update(message).digest())
+
+const { curves } = loadCurves('auto')
 
 /** Bits that LND sets on its invoices: TLV onion (required), payment secret (required), basic MPP (optional). */
 export const LND_INVOICE_FEATURES: readonly number[] = [8, 14, 17]
@@ -94,8 +97,8 @@ function readRequest(request: string): Bolt11 | null {
     if (head === null || words.length < 7 + SIGNATURE_WORDS) return null
     const signed = words.slice(0, -SIGNATURE_WORDS)
     const signature = bech32.fromWords(words.slice(-SIGNATURE_WORDS))
-    const recovered = new Uint8Array([signature[64] ?? 0, ...signature.subarray(0, 64)])
-    const payee = hex.encode(recoverPublicKey(recovered, signatureHash(prefix, signed), { prehash: false }))
+    const payee = curves.recover(signature.subarray(0, 64), signatureHash(prefix, signed), signature[64] ?? 0)
+    if (payee === null) return null
     const fields = readFields(signed.slice(7))
     const hash = fields.get(TAG.hash)
     const secret = fields.get(TAG.secret)

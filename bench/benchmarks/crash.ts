@@ -1,0 +1,117 @@
+/** P9: the daemon is killed at random moments while it is as busy as it can be, and started again. */
+import { randomInt } from 'node:crypto'
+import BetterSqlite3 from 'better-sqlite3'
+import { databaseOf } from '../../src/app/data-dir.ts'
+import { atMost, type Benchmark, type BenchOptions, type Figure, Void } from '../benchmark.ts'
+import { needNativeCurves } from '../harness/curves.ts'
+import type { DaemonProcess } from '../harness/daemon.ts'
+import { closedLoop } from '../harness/exchange.ts'
+import { madeBy } from '../harness/market.ts'
+import { pause } from '../harness/relay-client.ts'
+import { newTrader, type Request, RequestMaker } from '../harness/requests.ts'
+import { median } from '../harness/statistics.ts'
+import { type System, startSystem } from '../harness/system.ts'
+import { FAST } from '../harness/variants.ts'
+
+const WINDOW = 256
+/** A daemon that has just answered is killed after so long at most. */
+const LIFE_MAX_MS = 600
+const DEADLINE_MS = 30_000
+
+/** Kills and starts until told to stop. Returns, for every start, ms from exec to the first answer. */
+async function torment(system: System, daemon: DaemonProcess, isOver: () => boolean): Promise<readonly number[]> {
+  const { relay } = system
+  const firstAnswersMs: number[] = []
+  while (!isOver()) {
+    await pause(randomInt(LIFE_MAX_MS))
+    if (isOver()) break
+    await daemon.kill()
+    const before = relay.heardCount
+    const startedMs = daemon.start()
+    await relay.until(
+      () => relay.heardCount > before || isOver(),
+      () => 'a daemon that was killed answers again',
+      DEADLINE_MS,
+    )
+    if (relay.heardCount > before) firstAnswersMs.push(relay.firstHeardAfter(before) - startedMs)
+  }
+  return firstAnswersMs
+}
+
+/** All requests, with a daemon that dies again and again. Throws `Void` when anything is lost, doubled or wrong. */
+async function tormented(system: System, daemon: DaemonProcess, requests: readonly Request[]) {
+  let isOver = false
+  const dying = torment(system, daemon, () => isOver)
+  try {
+    return { ...(await closedLoop(system, requests, WINDOW)), dying }
+  } finally {
+    isOver = true
+  }
+}
+
+/** What the database says was done: as many orders and takes as there were requests, and each once. */
+function effectsOf(dataDir: string): { readonly orders: number; readonly taken: number } {
+  const db = new BetterSqlite3(databaseOf(dataDir), { readonly: true, timeout: 5000 })
+  try {
+    const row = db
+      .prepare<[], { orders: number; taken: number }>(
+        'SELECT COUNT(*) AS orders, COUNT(taker_pubkey) AS taken FROM orders',
+      )
+      .get()
+    if (row === undefined) throw new Error('a count is always a row')
+    return row
+  } finally {
+    db.close()
+  }
+}
+
+async function run(options: BenchOptions): Promise<readonly Figure[]> {
+  needNativeCurves()
+  const system = await startSystem(options, { variant: FAST })
+  const { daemon } = system
+  try {
+    if (daemon === null) throw new Error('the daemon is ours')
+    const make = new RequestMaker(system.nodePubkey)
+    const half = options.quick ? 800 : 5000
+    const offers = Array.from({ length: half }, () => {
+      const { key, identity } = newTrader()
+      return make.newOrder(key, 'sell', identity)
+    })
+    const made = await tormented(system, daemon, offers)
+    const afterMakes = await made.dying
+    const takes = made.answered.map((one) => make.takeSell(newTrader(), madeBy(one)))
+    const taken = await tormented(system, daemon, takes)
+    const firstAnswersMs = [...afterMakes, ...(await taken.dying)]
+    await system.audit()
+    const effects = effectsOf(system.dataDir)
+    const wrong = Math.abs(effects.orders - half) + Math.abs(effects.taken - half)
+    if (firstAnswersMs.length === 0) throw new Void('the load was over before the daemon was killed once')
+    const kills = `${firstAnswersMs.length} times killed under ${2 * half} actions, ${WINDOW} in flight`
+    options.progress(kills)
+    return [
+      {
+        name: 'P9 effects lost or doubled',
+        value: wrong,
+        unit: '',
+        goal: atMost(0),
+        detail: `${kills}; each answered with one set of replies`,
+      },
+      {
+        name: 'P9 from exec to the first answer after a crash',
+        value: median(firstAnswersMs) / 1000,
+        unit: 's',
+        goal: atMost(1),
+        detail: `median; the longest took ${(Math.max(...firstAnswersMs) / 1000).toFixed(2)} s`,
+      },
+    ]
+  } finally {
+    await system.close()
+  }
+}
+
+export const crash: Benchmark = {
+  name: 'P9',
+  summary: 'killed at random under full load',
+  needs: 'our daemon',
+  run,
+}
