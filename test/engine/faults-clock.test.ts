@@ -46,6 +46,7 @@ describe('the clock jumps by two hours', () => {
       await bob.hears('payment-failed', id)
       world.hostSkewMs += byMs
       await world.until(() => world.standing(id) === 'success', 'the buyer is paid', 600_000)
+      expect(world.alerts()).toContain('clock')
       world.hostSkewMs -= byMs
       await market.completed(id)
       expect(market.times(bob, 'add-invoice', id)).toBe(0)
