@@ -1,6 +1,7 @@
 /** NIP-44 version 2: encryption between two Nostr keys, on node:crypto (perf.md 1b). */
 import { createCipheriv, createHmac, timingSafeEqual } from 'node:crypto'
 import { assert } from '../core/assert.ts'
+import { BoundedMap } from '../core/bounded-map.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { Curves } from './curves.ts'
 
@@ -105,12 +106,10 @@ export type OwnKey = { readonly secretKey: Uint8Array; readonly pubkey: string; 
  * Throw-away keys of gift wraps must not come here: they never return and would push out those that do.
  */
 export class ConversationKeyCache {
-  readonly #capacity: number
-  readonly #keys = new Map<string, Uint8Array>()
+  readonly #keys: BoundedMap<string, Uint8Array>
 
   constructor(capacity = 4096) {
-    assert(Number.isInteger(capacity) && capacity > 0, 'a cache holds at least one key')
-    this.#capacity = capacity
+    this.#keys = new BoundedMap(capacity)
   }
 
   /** How many keys are held now; never more than the capacity. */
@@ -127,15 +126,7 @@ export class ConversationKeyCache {
 
   /** Takes in the key of our conversation with `peer` that another cache derived. */
   learn(own: Pick<OwnKey, 'pubkey'>, peer: string, key: Uint8Array): void {
-    const name = nameOf(own, peer)
-    this.#keys.delete(name)
-    this.#keys.set(name, key)
-    if (this.#keys.size > this.#capacity) {
-      for (const oldest of this.#keys.keys()) {
-        this.#keys.delete(oldest)
-        break
-      }
-    }
+    this.#keys.set(nameOf(own, peer), key)
   }
 }
 

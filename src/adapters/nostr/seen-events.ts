@@ -1,23 +1,15 @@
-import { assert } from '../../core/assert.ts'
+import { BoundedMap } from '../../core/bounded-map.ts'
 
 /** A bounded memory of keys; the one that was not met for longest is forgotten first. */
 export class SeenEvents {
-  readonly #capacity: number
-  readonly #keys = new Set<string>()
+  readonly #keys: BoundedMap<string, true>
 
   constructor(capacity: number) {
-    assert(capacity > 0, 'a memory needs room')
-    this.#capacity = capacity
+    this.#keys = new BoundedMap(capacity)
   }
 
   /** Remembers the key; true when it was not known. */
   add(key: string): boolean {
-    const isNew = !this.#keys.delete(key)
-    this.#keys.add(key)
-    if (this.#keys.size > this.#capacity) {
-      const [oldest] = this.#keys
-      if (oldest !== undefined) this.#keys.delete(oldest)
-    }
-    return isNew
+    return this.#keys.set(key, true)
   }
 }

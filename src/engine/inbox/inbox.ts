@@ -4,6 +4,7 @@
  */
 import type { InboxVerdict } from '../../adapters/sqlite/schema.ts'
 import { assert } from '../../core/assert.ts'
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Status } from '../../core/order/order.ts'
 import type { Action, CantDoReason, InboundMessage, Message, NostrEvent, Transport } from '../../core/protocol.ts'
 import { leadingZeroBits } from '../../wire/event.ts'
@@ -51,25 +52,12 @@ type Prepared<Facts> =
 
 const SEEN_MAX = 50_000
 
-/** Ids that need not be looked at again; bounded. */
-class Seen {
-  readonly #ids = new Set<string>()
-  has(id: string): boolean {
-    return this.#ids.has(id)
-  }
-  add(id: string): void {
-    this.#ids.add(id)
-    if (this.#ids.size <= SEEN_MAX) return
-    const oldest = this.#ids.values().next()
-    if (!oldest.done) this.#ids.delete(oldest.value)
-  }
-}
-
 export class Inbox {
   readonly #ctx: Ctx
   readonly #limits: Limits
   readonly #lanes: Lanes
-  readonly #seen = new Seen()
+  /** ids that need not be looked at again */
+  readonly #seen = new BoundedMap<string, true>(SEEN_MAX)
   readonly #inHand = new Set<string>()
   readonly #opener: Opener
   #opening = 0
@@ -127,7 +115,7 @@ export class Inbox {
     const gate = this.#gate(event)
     if (gate !== null) return this.#count(gate)
     if (this.#isKnown(event.id)) {
-      this.#seen.add(event.id)
+      this.#seen.set(event.id, true)
       return this.#count('known')
     }
     this.#opening += 1
@@ -138,7 +126,7 @@ export class Inbox {
     // Somebody else's signature under this id says nothing about the true event.
     if (opened.error.stage === 'event') return this.#count('signature')
     // The id commits to the content: what did not open once never will.
-    this.#seen.add(event.id)
+    this.#seen.set(event.id, true)
     const { stage, why } = opened.error
     this.#ctx.log[stage === 'bug' ? 'error' : 'debug']('event not opened', { id: event.id, stage, why })
     return this.#count('unopened')
@@ -315,7 +303,7 @@ export class Inbox {
     const { outerId, innerId, sender, transport, createdAtS } = inbound
     const taken = tx.s.inbox_take({ outer: outerId, inner: innerId, sender, verdict, now: tx.nowS })
     tx.s.in_hand_drop({ outer: outerId })
-    tx.after(() => this.#seen.add(outerId))
+    tx.after(() => this.#seen.set(outerId, true))
     if (taken === undefined) return false
     // A clock that is far ahead must not decide the transport for ever.
     tx.s.transport_seen({ r: sender, transport, inner_at: Math.min(createdAtS, tx.nowS + SKEW_S), now: tx.nowS })

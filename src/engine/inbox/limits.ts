@@ -1,4 +1,5 @@
 /** What strangers can cost, counted in memory (money-path.md 3.9, DEC-04). Everything here is bounded and forgets. */
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../ports/system.ts'
 import type { StrangerLimits } from '../settings.ts'
 
@@ -11,7 +12,7 @@ class Windows {
   readonly #clock: Clock
   readonly #windowMs: number
   readonly #max: number
-  readonly #counts = new Map<string, { window: number; n: number }>()
+  readonly #counts = new BoundedMap<string, { readonly window: number; readonly n: number }>(KEYS_MAX)
 
   constructor(clock: Clock, windowMs: number, max: number) {
     this.#clock = clock
@@ -25,12 +26,7 @@ class Windows {
     const known = this.#counts.get(key)
     const n = known?.window === window ? known.n : 0
     if (n >= this.#max) return false
-    this.#counts.delete(key)
     this.#counts.set(key, { window, n: n + 1 })
-    if (this.#counts.size > KEYS_MAX) {
-      const oldest = this.#counts.keys().next()
-      if (!oldest.done) this.#counts.delete(oldest.value)
-    }
     return true
   }
 }
