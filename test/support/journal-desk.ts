@@ -2,8 +2,9 @@
  * The journal alone, over a database in memory: no runner, no relay and no Lightning node, so that each of its functions
  * can be put into any standing and shown any fact.
  */
+import BetterSqlite3 from 'better-sqlite3'
 import type { HoldRow, LnOpRow, NewOrder, ObligationRow, OrderRow } from '../../src/adapters/sqlite/schema.ts'
-import { openStore, type Store } from '../../src/adapters/sqlite/store.ts'
+import { openStore, Store } from '../../src/adapters/sqlite/store.ts'
 import { type Msat, satsToMsat } from '../../src/core/money.ts'
 import type { SettleWhy } from '../../src/core/order/decision.ts'
 import type { Order } from '../../src/core/order/order.ts'
@@ -15,16 +16,13 @@ import { holdCreated, observeHold } from '../../src/engine/journal/hold-facts.ts
 import { planPayout } from '../../src/engine/journal/obligations.ts'
 import { loadOrder } from '../../src/engine/rows.ts'
 import type { Origin } from '../../src/engine/say.ts'
-import { MoneySeed } from '../../src/engine/seed.ts'
+import { MoneySeed, sha256Hex } from '../../src/engine/seed.ts'
 import type { EngineSettings } from '../../src/engine/settings.ts'
 import type { HoldFact } from '../../src/ports/lightning.ts'
-import { createSimNetwork } from '../../src/sandbox/lightning/network.ts'
-import { decodeBolt11 } from '../../src/wire/bolt11.ts'
+import type { Relays } from '../../src/ports/relays.ts'
+import { encodeBolt11, LND_INVOICE_FEATURES } from '../../src/sandbox/lightning/bolt11.ts'
 import { parseMessage } from '../../src/wire/message.ts'
 import { ConversationKeyCache } from '../../src/wire/nip44.ts'
-import { TestClock } from './clock.ts'
-import { testSettings } from './engine-world.ts'
-import { seededRandom } from './random.ts'
 import { standInCurves } from './stand-in-curves.ts'
 
 export const START_S = 1_780_000_000
@@ -53,25 +51,59 @@ export const RELEASED: SettleWhy = {
   childRefused: false,
 }
 
+export type Invoice = {
+  readonly request: string
+  readonly hash: string
+  readonly preimage: string
+  /** as a destination is stored */
+  readonly json: string
+}
+
+/** What the journal reads of the settings. */
+const SETTINGS: Partial<EngineSettings> = {
+  instanceName: 'fianza test',
+  defaultTransport: 2,
+  dutyS: 900,
+  answerDeadlineMs: 8000,
+  holdCltvDelta: 144,
+  maxRoutingFeeRate: 0.002,
+  payoutAttempts: 3,
+  payoutRetryS: 60,
+  devFee: null,
+  order: { fiatCurrencies: [], minOrderMsat: FEE_MSAT, maxOrderMsat: ESCROW_MSAT, windowS: 86_400, maxWindowS: 86_400 },
+  retentionDays: { order: 30, feeAudit: 365, message: 30 },
+}
+
+/** A migrated database without a row. Migrating costs more than most of these tests: it is done once. */
+const MIGRATED = (() => {
+  const store = openStore(':memory:')
+  const image = store.db.serialize()
+  store.close()
+  return image
+})()
+
+function emptyStore(): Store {
+  const db = new BetterSqlite3(MIGRATED)
+  db.pragma('foreign_keys = ON')
+  return new Store(db)
+}
+
 export class JournalDesk {
-  readonly store: Store = openStore(':memory:')
+  readonly store = emptyStore()
   readonly ctx: Ctx
   readonly pokes: (keyof Pokes)[] = []
   readonly logged: string[] = []
   nowS = START_S
   /** how far the host's clock runs ahead of what has surely come */
   doubtS = 0
-  readonly #network
-  readonly #bob
+  #invoices = 0
 
   constructor(settings: Partial<EngineSettings> = {}) {
-    this.#network = createSimNetwork({ clock: new TestClock(START_S * 1000), random: seededRandom(1) })
-    this.#bob = this.#network.addWallet('bob', satsToMsat(1_000_000))
     const log = (event: string) => this.logged.push(event)
-    const known: Pick<Ctx, 'store' | 'log' | 'settings' | 'seed' | 'key' | 'poke'> = {
+    const known: Partial<Ctx> = {
       store: this.store,
       log: { debug: log, info: log, warn: log, error: log },
-      settings: testSettings(settings),
+      settings: { ...SETTINGS, ...settings } as EngineSettings,
       seed: new MoneySeed(new Uint8Array(32).fill(7)),
       key: {
         secretKey: new Uint8Array(32).fill(9),
@@ -79,6 +111,7 @@ export class JournalDesk {
         curves: standInCurves,
         keys: new ConversationKeyCache(),
       },
+      relays: { urls: () => [] } as Partial<Relays> as Relays,
       poke: {
         executor: () => this.pokes.push('executor'),
         resolver: () => this.pokes.push('resolver'),
@@ -122,7 +155,6 @@ export class JournalDesk {
   }
 
   close(): void {
-    this.#network.close()
     this.store.close()
   }
 
@@ -242,22 +274,28 @@ export class JournalDesk {
     return this.escrow()
   }
 
-  /** An invoice of Bob over what he is owed, its hash reserved for him. */
-  bobsInvoice(options: { readonly amountMsat?: Msat | null; readonly expiryS?: number } = {}): {
-    readonly request: string
-    readonly hash: string
-    readonly json: string
-  } {
+  /** An invoice of Bob over what he is owed, and the proof that only its payment gives. */
+  bobsInvoice(options: { readonly amountMsat?: Msat | null; readonly expiryS?: number } = {}): Invoice {
     const { amountMsat = PAYOUT_MSAT, expiryS = 86_400 } = options
-    const request = this.#bob.invoice({ amountMsat, expiryS })
-    const decoded = decodeBolt11(request, standInCurves)
-    if (!decoded.ok) throw new Error(decoded.error)
-    return { request, hash: decoded.value.hash, json: JSON.stringify({ v: 1, kind: 'bolt11', request }) }
-  }
-
-  /** The network in which Bob has his wallet. */
-  get network() {
-    return this.#network
+    this.#invoices += 1
+    const preimage = sha256Hex(`preimage ${this.#invoices}`)
+    const hash = sha256Hex(Buffer.from(preimage, 'hex'))
+    const request = encodeBolt11(
+      {
+        network: 'bcrt',
+        amountMsat,
+        createdAtS: this.nowS,
+        expiryS,
+        hash,
+        secret: sha256Hex('secret'),
+        finalCltv: 18,
+        memo: '',
+        descriptionHash: null,
+        features: LND_INVOICE_FEATURES,
+      },
+      new Uint8Array(32).fill(3),
+    )
+    return { request, hash, preimage, json: JSON.stringify({ v: 1, kind: 'bolt11', request }) }
   }
 
   /** An intent was handed to LND, and no answer has come. */
