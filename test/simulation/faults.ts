@@ -4,6 +4,7 @@ import type { ServiceFault } from '../../src/sandbox/lnurl/pay-document.ts'
 import type { SimRelay } from '../../src/sandbox/relay/sim-relays.ts'
 import type { EngineWorld } from '../support/engine-world.ts'
 import type { Dice } from './dice.ts'
+import { flood } from './strangers.ts'
 
 /** One thing that goes wrong; plain data, so that a story can be told and shrunk. */
 export type Fault = {
@@ -24,6 +25,8 @@ export type Stage = {
   readonly cutPower: (at: PowerPoint, nth: number, downMs: number) => void
   /** Runs `task` after so many virtual ms; it also runs when the storm is over, if it had not before. */
   readonly later: (afterMs: number, task: () => void) => void
+  /** Gives the node liquidity, or takes it away when negative: no gain and no loss of the daemon's. */
+  readonly moveLiquidity: (deltaMsat: number) => void
   /** Commits fail with this code until told otherwise. */
   readonly failCommits: (code: string | null) => void
 }
@@ -105,6 +108,11 @@ const unlock = ({ network }: EngineWorld): void => {
 const start = ({ network }: EngineWorld): void => {
   if (network.node.state() === 'stopped') network.node.start()
 }
+
+/** What routing usually takes of an amount, and more than the daemon may pay. */
+const USUAL_PPM = 100
+const DEAR_PPM = 5000
+const STRANGERS_SEND = 20
 
 /** A relay's odd third of events, the same ones whatever happens around them. */
 const isThird = (id: string): boolean => Number.parseInt(id.slice(0, 2), 16) % 3 === 0
@@ -225,6 +233,24 @@ const KINDS = {
       world.network.node.scriptPayment('next', { kind: 'parts', parts: 2 + (nth % 3), stuck: 0 }),
   },
 
+  'payment-without-liquidity': {
+    weight: 1,
+    lasts: long,
+    unleash: (fault, { world, moveLiquidity, later }) => {
+      const allMsat = world.network.node.balanceMsat()
+      moveLiquidity(-allMsat)
+      later(fault.forMs, () => moveLiquidity(allMsat))
+    },
+  },
+  'payment-too-dear': {
+    weight: 1,
+    lasts: long,
+    unleash: ({ forMs }, { world, later }) => {
+      world.network.setFeePpm(DEAR_PPM)
+      later(forMs, () => world.network.setFeePpm(USUAL_PPM))
+    },
+  },
+
   'relay-away': {
     weight: 2,
     lasts: long,
@@ -323,6 +349,23 @@ const KINDS = {
   'address-down': { weight: 1, lasts: long, unleash: address('down') },
   'address-silent': { weight: 1, lasts: long, unleash: address('silent') },
   'address-garbage': { weight: 1, lasts: long, unleash: address('garbage') },
+
+  'strangers-flood': {
+    weight: 1,
+    lasts: brief,
+    unleash: ({ nth }, { world }) => flood(world, STRANGERS_SEND * (1 + nth)),
+  },
+
+  'prices-down': {
+    weight: 1,
+    lasts: long,
+    unleash: ({ forMs }, { world, later }) => {
+      world.priceFault = 'out of order'
+      later(forMs, () => {
+        world.priceFault = null
+      })
+    },
+  },
 
   'clock-forward': { weight: 1, lasts: long, unleash: skew(1) },
   'clock-back': { weight: 1, lasts: long, unleash: skew(-1) },

@@ -90,7 +90,7 @@ class Simulation {
   #bootAtMs: number | null = null
   #failing: string | null = null
   #bootFailure: unknown = null
-  readonly #gainAtStartMsat: number
+  #gainAtStartMsat: number
   readonly #watch: (facts: Facts) => void
 
   constructor(plan: Plan, { plant, watch, ...options }: SimulationOptions) {
@@ -305,6 +305,10 @@ class Simulation {
       world: this.#world,
       cutPower: (at, nth, downMs) => this.#powers.push({ at, left: nth, downMs }),
       later: (afterMs, task) => this.#laters.push({ atMs: this.#world.clock.elapsedMs + afterMs, task }),
+      moveLiquidity: (deltaMsat) => {
+        this.#world.network.node.addLiquidity(deltaMsat)
+        this.#gainAtStartMsat += deltaMsat
+      },
       failCommits: (code) => {
         this.#failing = code
       },

@@ -159,6 +159,8 @@ export class EngineWorld {
   /** what the host of Lightning addresses gives for a user; tests replace it */
   addressInvoice = (user: string, amountMsat: Msat, descriptionHash: string): string =>
     this.network.wallet(user).invoice({ amountMsat, descriptionHash, expiryS: 3600 })
+  /** why the price source fails now; null = it does not */
+  priceFault: string | null = null
   /** how far the clock of the daemon's host is ahead of everybody else's */
   hostSkewMs = 0
   /** how long the host of Lightning addresses takes */
@@ -261,7 +263,12 @@ export class EngineWorld {
       addresses: this.addresses,
       prices: [
         {
-          provider: new FakePriceProvider({ id: 'yadio', clock: this.clock, quotes: () => this.quotes }),
+          provider: new FakePriceProvider({
+            id: 'yadio',
+            clock: this.clock,
+            quotes: () => this.quotes,
+            fault: () => this.priceFault,
+          }),
         },
       ],
       hooks: {

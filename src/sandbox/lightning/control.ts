@@ -86,6 +86,8 @@ export interface SimNetwork {
   height(): number
   /** Finds `blocks` blocks, one after the other: heights are announced, deadlines in blocks act. */
   mine(blocks: number): void
+  /** What routing takes of every amount from now on, parts per million. */
+  setFeePpm(feePpm: number): void
   totals(): Totals
   /** Recomputes every balance from the HTLCs and throws when one millisat is missing. Cheap checks run by themselves. */
   checkConservation(): void

@@ -36,9 +36,11 @@ export class Network implements SimNetwork {
   readonly lnd: Lnd
   readonly #world: World
   readonly #wallets = new Map<string, Wallet>()
+  readonly #config: { feePpm: number }
 
   constructor(options: SimNetworkOptions) {
     const config = { ...DEFAULT_SIM_CONFIG, ...options.config }
+    this.#config = config
     this.#world = new World(options.clock, options.random, config)
     this.node = new Node(this.#world)
     this.lnd = new Lnd(this.#world, (hash) => this.node.takeScript(hash))
@@ -68,6 +70,10 @@ export class Network implements SimNetwork {
 
   mine(blocks: number): void {
     for (let block = 0; block < blocks; block++) this.#world.act(() => this.#world.mine())
+  }
+
+  setFeePpm(feePpm: number): void {
+    this.#config.feePpm = feePpm
   }
 
   totals(): Totals {
