@@ -118,7 +118,7 @@ const STRANGERS_SEND = 20
 const isThird = (id: string): boolean => Number.parseInt(id.slice(0, 2), 16) % 3 === 0
 
 const brief = [MS.second, 20 * MS.second] as const
-const long = [20 * MS.second, 10 * MS.minute] as const
+const long = [10 * MS.second, 2 * MS.minute] as const
 
 const KINDS = {
   'kill-after-commit': { weight: 1, lasts: brief, unleash: power('after-commit') },
@@ -129,7 +129,7 @@ const KINDS = {
   'kill-after-call': { weight: 3, lasts: brief, unleash: power('after-call') },
   'kill-before-publish': { weight: 1, lasts: brief, unleash: power('before-publish') },
   'kill-after-publish': { weight: 1, lasts: brief, unleash: power('after-publish') },
-  'kill-for-long': { weight: 1, lasts: [MS.minute, 20 * MS.minute], unleash: power('after-commit') },
+  'kill-for-long': { weight: 1, lasts: [MS.minute, 6 * MS.minute], unleash: power('after-commit') },
 
   'lnd-no-connection': { weight: 2, lasts: brief, unleash: call(() => ({ kind: 'refuse', with: 'no-connection' })) },
   'lnd-says-locked': { weight: 1, lasts: brief, unleash: call(() => ({ kind: 'refuse', with: 'locked' })) },

@@ -17,7 +17,7 @@ import type { PartyPlan, TradePlan } from './plan.ts'
 export type Role = 'seller' | 'buyer'
 
 const PATIENCE_MS = 15_000
-const TRIES = 12
+const TRIES = 30
 const FUNDING_SATS = 3_000_000
 const PAYEE_ANSWERS = { settles: 'settle', holds: 'hold', fails: 'fail' } as const
 /** Statuses after which nothing happens to an order. */

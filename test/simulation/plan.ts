@@ -52,7 +52,7 @@ export type PlanOptions = {
   readonly faults: readonly FaultKind[]
 }
 
-const MS_PER_TRADE = 4000
+const MS_PER_TRADE = 15_000
 const SHORTEST_STORM_MS = 60_000
 const FAULTS_PER_TRADE = 1.5
 
