@@ -31,6 +31,10 @@ export const ALICE = 'a1'.repeat(32)
 export const BOB = 'b0'.repeat(32)
 export const ORDER_ID = '11111111-2222-4333-8444-555555555555'
 
+export const PAYOUT_ID = `buyer_payout:${ORDER_ID}`
+/** the intent to pay Bob's first invoice */
+export const PAY_ID = `pay:${PAYOUT_ID}:0`
+
 export const AMOUNT_MSAT = satsToMsat(100_000)
 export const FEE_MSAT = satsToMsat(300)
 export const ESCROW_MSAT = satsToMsat(100_300)
@@ -207,11 +211,19 @@ export class JournalDesk {
 
   /** Puts an order where a test needs it. */
   put(columns: Partial<OrderRow>, id: string = ORDER_ID): void {
-    const names = Object.keys(columns) as (keyof OrderRow)[]
-    this.store.run(
-      `UPDATE orders SET ${names.map((name) => `${name} = :${name}`).join(', ')}, version = version + 1 WHERE id = :id`,
-      { id, ...columns },
-    )
+    this.#set('orders', id, columns)
+  }
+
+  #set(
+    table: 'orders' | 'obligation' | 'ln_op',
+    id: string,
+    columns: Partial<OrderRow | ObligationRow | LnOpRow>,
+  ): void {
+    const assignments = Object.keys(columns).map((name) => `, ${name} = :${name}`)
+    this.store.run(`UPDATE ${table} SET version = version + 1${assignments.join('')} WHERE id = :id`, {
+      ...columns,
+      id,
+    })
   }
 
   /** The escrow of the order, planned and not sent. */
@@ -280,22 +292,48 @@ export class JournalDesk {
     this.#invoices += 1
     const preimage = sha256Hex(`preimage ${this.#invoices}`)
     const hash = sha256Hex(Buffer.from(preimage, 'hex'))
-    const request = encodeBolt11(
-      {
-        network: 'bcrt',
-        amountMsat,
-        createdAtS: this.nowS,
-        expiryS,
-        hash,
-        secret: sha256Hex('secret'),
-        finalCltv: 18,
-        memo: '',
-        descriptionHash: null,
-        features: LND_INVOICE_FEATURES,
-      },
-      new Uint8Array(32).fill(3),
-    )
+    const request = this.requestFor(hash, amountMsat, expiryS)
     return { request, hash, preimage, json: JSON.stringify({ v: 1, kind: 'bolt11', request }) }
+  }
+
+  /** The text of an invoice. */
+  requestFor(hash: string, amountMsat: Msat | null, expiryS = 86_400): string {
+    const plan = { network: 'bcrt', amountMsat, createdAtS: this.nowS, expiryS, hash } as const
+    const rest = { finalCltv: 18, memo: '', descriptionHash: null, features: LND_INVOICE_FEATURES }
+    return encodeBolt11({ ...plan, ...rest, secret: sha256Hex('secret') }, new Uint8Array(32).fill(3))
+  }
+
+  /** A hash is reserved for an obligation, Bob's payout unless said. */
+  reserves(hash: string, owner = PAYOUT_ID, payee = BOB): void {
+    this.do((tx) => tx.s.hash_reserve({ hash, owner, payee, now: this.nowS }))
+  }
+
+  /** Bob gave an invoice and is owed his sats: its payment is planned. */
+  payoutPlanned(options: { readonly expiryS?: number; readonly amountMsat?: Msat | null } = {}): Invoice {
+    const invoice = this.bobsInvoice(options)
+    this.reserves(invoice.hash)
+    this.order({ buyer_destination: invoice.json })
+    this.settledEscrow()
+    return invoice
+  }
+
+  /** LND was asked to pay Bob, and has not answered. */
+  payoutSent(options: { readonly expiryS?: number } = {}, columns: Partial<LnOpRow> = {}): Invoice {
+    const invoice = this.payoutPlanned(options)
+    this.claimed(PAY_ID, columns)
+    return invoice
+  }
+
+  /** Changes an obligation's row, whatever the journal would say to it. */
+  putOwed(columns: Partial<ObligationRow>, id = PAYOUT_ID): void {
+    this.#set('obligation', id, columns)
+  }
+
+  /** Everything that the journal may change. */
+  everything(): unknown {
+    return ['orders', 'hold', 'ln_op', 'obligation', 'ledger', 'alert', 'outbox_msg', 'outbox_pub', 'ln_node'].map(
+      (table) => this.store.all(`SELECT * FROM ${table}`),
+    )
   }
 
   /** An intent was handed to LND, and no answer has come. */
@@ -314,11 +352,7 @@ export class JournalDesk {
 
   /** Changes an intent's row as the runners would. */
   change(id: string, columns: Partial<LnOpRow>): LnOpRow {
-    const names = Object.keys(columns)
-    this.store.run(
-      `UPDATE ln_op SET ${names.map((name) => `${name} = :${name}`).join(', ')}, version = version + 1 WHERE id = :id`,
-      { id, ...columns },
-    )
+    this.#set('ln_op', id, columns)
     return this.op(id)
   }
 
@@ -360,7 +394,7 @@ export class JournalDesk {
     return this.store.get<LnOpRow>('SELECT * FROM ln_op WHERE id = :id', { id })
   }
 
-  owed(id = `buyer_payout:${ORDER_ID}`): ObligationRow {
+  owed(id = PAYOUT_ID): ObligationRow {
     const row = this.store.get<ObligationRow>('SELECT * FROM obligation WHERE id = :id', { id })
     if (row === undefined) throw new Error(`no obligation ${id}`)
     return row
