@@ -13,6 +13,8 @@ const ROUNDS = 3
 /** On a small or busy machine a target may be missed; half of it may not. */
 const QUICK_SHARE = 0.5
 
+// Daemons are killed when this process exits; a signal alone would leave them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<number> {

@@ -13,17 +13,22 @@ import { median } from '../harness/statistics.ts'
 import { type System, startSystem } from '../harness/system.ts'
 import { FAST } from '../harness/variants.ts'
 
-const WINDOW = 256
-/** A daemon that has just answered is killed after so long at most. */
-const LIFE_MAX_MS = 600
+/** A daemon that has just answered lives on for so long. */
+const LIFE_MS = { least: 50, most: 1500 } as const
 const DEADLINE_MS = 30_000
+/**
+ * Requests are signed before the clock runs, but one that a daemon finds 15 s old when it comes back it drops: its client
+ * has given it up. By the clocks of these traders they are young.
+ */
+const AHEAD_S = 480
+const LOAD_MS = 120_000
 
 /** Kills and starts until told to stop. Returns, for every start, ms from exec to the first answer. */
 async function torment(system: System, daemon: DaemonProcess, isOver: () => boolean): Promise<readonly number[]> {
   const { relay } = system
   const firstAnswersMs: number[] = []
   while (!isOver()) {
-    await pause(randomInt(LIFE_MAX_MS))
+    await pause(randomInt(LIFE_MS.least, LIFE_MS.most))
     if (isOver()) break
     await daemon.kill()
     const before = relay.heardCount
@@ -39,11 +44,13 @@ async function torment(system: System, daemon: DaemonProcess, isOver: () => bool
 }
 
 /** All requests, with a daemon that dies again and again. Throws `Void` when anything is lost, doubled or wrong. */
-async function tormented(system: System, daemon: DaemonProcess, requests: readonly Request[]) {
+async function tormented(system: System, daemon: DaemonProcess, requests: readonly Request[], window: number) {
   let isOver = false
   const dying = torment(system, daemon, () => isOver)
+  // Whoever waits for it comes later.
+  dying.catch(() => undefined)
   try {
-    return { ...(await closedLoop(system, requests, WINDOW)), dying }
+    return { ...(await closedLoop(system, requests, window, LOAD_MS)), dying }
   } finally {
     isOver = true
   }
@@ -71,22 +78,22 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
   const { daemon } = system
   try {
     if (daemon === null) throw new Error('the daemon is ours')
-    const make = new RequestMaker(system.nodePubkey)
-    const half = options.quick ? 800 : 5000
+    const make = new RequestMaker(system.nodePubkey, { aheadS: AHEAD_S })
+    const [half, window] = options.quick ? [800, 64] : [5000, 256]
     const offers = Array.from({ length: half }, () => {
       const { key, identity } = newTrader()
       return make.newOrder(key, 'sell', identity)
     })
-    const made = await tormented(system, daemon, offers)
+    const made = await tormented(system, daemon, offers, window)
     const afterMakes = await made.dying
     const takes = made.answered.map((one) => make.takeSell(newTrader(), madeBy(one)))
-    const taken = await tormented(system, daemon, takes)
+    const taken = await tormented(system, daemon, takes, window)
     const firstAnswersMs = [...afterMakes, ...(await taken.dying)]
     await system.audit()
     const effects = effectsOf(system.dataDir)
     const wrong = Math.abs(effects.orders - half) + Math.abs(effects.taken - half)
     if (firstAnswersMs.length === 0) throw new Void('the load was over before the daemon was killed once')
-    const kills = `${firstAnswersMs.length} times killed under ${2 * half} actions, ${WINDOW} in flight`
+    const kills = `${firstAnswersMs.length} times killed under ${2 * half} actions, ${window} in flight`
     options.progress(kills)
     return [
       {

@@ -43,6 +43,9 @@ export class DaemonProcess {
       env: { PATH: process.env['PATH'], ...env },
     })
     closeSync(log)
+    const killAtExit = (): void => void child.kill('SIGKILL')
+    process.once('exit', killAtExit)
+    child.once('exit', () => process.off('exit', killAtExit))
     this.#child = child
     this.#exited = new Promise((resolve) => child.once('exit', () => resolve()))
     child.once('error', (error) => {

@@ -15,6 +15,8 @@ export type Answered = {
   readonly message: Message
   /** from the moment in which the request was due to the arrival of its answer */
   readonly latencyMs: number
+  /** when it arrived, on the clock of `performance` */
+  readonly atMs: number
 }
 
 export type Exchanged = {
@@ -191,7 +193,7 @@ function match(
       const heard = told.get(`${tells.key.pubkey}:${tells.action}:${tells.id}`) ?? 0
       if (heard !== 1) throw new Void(`${tells.action} was said ${heard} times`)
     }
-    return { request, message, latencyMs: atMs - (dueMs.get(requestId) ?? 0) }
+    return { request, message, latencyMs: atMs - (dueMs.get(requestId) ?? 0), atMs }
   })
 }
 

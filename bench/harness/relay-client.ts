@@ -7,6 +7,7 @@ import { Void } from '../benchmark.ts'
 export type Arrived = { readonly event: NostrEvent; readonly atMs: number }
 
 const LOOK_MS = 5
+const OK_MS = 10_000
 const SUBSCRIPTION = 'bench'
 
 export class RelayClient {
@@ -18,6 +19,7 @@ export class RelayClient {
   #arrived: Arrived[] = []
   #listener: (one: Arrived) => void = () => undefined
   #sentCount = 0
+  #okCount = 0
   readonly #heardAtMs: number[] = []
 
   private constructor(socket: WebSocket, trouble: () => Error | null) {
@@ -43,6 +45,15 @@ export class RelayClient {
   send(frame: string): void {
     this.#sentCount += 1
     this.#socket.send(frame)
+  }
+
+  /** Resolves when the relay has said OK to everything that was published. Throws {@link Void} when it does not. */
+  flushed(): Promise<void> {
+    return this.until(
+      () => this.#okCount === this.#sentCount,
+      () => 'the relay has everything',
+      OK_MS,
+    )
   }
 
   /** How many events were published in all. */
@@ -98,6 +109,7 @@ export class RelayClient {
     const atMs = performance.now()
     const frame: unknown = JSON.parse(text)
     if (!Array.isArray(frame)) return
+    if (frame[0] === 'OK') this.#okCount += 1
     if (frame[0] === 'OK' && frame[2] !== true) this.#refusal = text
     if (frame[0] !== 'EVENT' || frame[1] !== SUBSCRIPTION) return
     const event = frame[2] as NostrEvent

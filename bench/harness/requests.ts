@@ -44,6 +44,8 @@ export type RequestOptions = {
   readonly transport: Transport
   /** leading zero bits that the node asks for */
   readonly pow: number
+  /** how far the traders' clocks are ahead, in seconds; a daemon allows ten minutes */
+  readonly aheadS: number
 }
 
 /** Makes requests for one node. */
@@ -53,7 +55,7 @@ export class RequestMaker {
 
   constructor(nodePubkey: string, options: Partial<RequestOptions> = {}) {
     this.#nodePubkey = nodePubkey
-    this.#options = { transport: 2, pow: 0, ...options }
+    this.#options = { transport: 2, pow: 0, aheadS: 0, ...options }
   }
 
   /** Sats for fiat at a fixed price, by a maker in full privacy, or with an identity. */
@@ -124,7 +126,7 @@ export class RequestMaker {
       tradeSecretKey: key.secretKey,
       identitySecretKey: identity?.secretKey ?? null,
       nodePubkey: this.#nodePubkey,
-      createdAtS: Math.floor(Date.now() / 1000),
+      createdAtS: Math.floor(Date.now() / 1000) + this.#options.aheadS,
       pow: this.#options.pow,
       random: (bytes) => new Uint8Array(randomBytes(bytes)),
       curves,

@@ -52,10 +52,6 @@ export type SystemPlan = {
   /** of the daemon's process */
   readonly env?: Readonly<Record<string, string>>
   readonly nodeArgs?: readonly string[]
-  /** fills the data directory and the Lightning network before the daemon starts */
-  readonly prepare?: (dataDir: string, network: SimNetwork) => void
-  /** false: the benchmark starts the daemon itself */
-  readonly autostart?: boolean
 }
 
 export type System = {
@@ -73,6 +69,8 @@ export type System = {
   setOkLatency(ms: number): void
   /** Resolves when the daemon has announced itself. */
   announced(): Promise<void>
+  /** Takes what is in the database now, while the daemon does not run, for what it began with. */
+  filled(): void
   /**
    * Throws `Void` unless the daemon has taken everything that the driver sent, but `junk`, exactly once, and has nothing
    * left to send. Asks nothing of somebody else's daemon.
@@ -139,7 +137,6 @@ async function start(options: BenchOptions, plan: SystemPlan): Promise<System> {
         plan.config ?? {},
       )
       writeFileSync(configFileOf(dataDir, undefined, {}), stringify(config), { mode: 0o600 })
-      plan.prepare?.(dataDir, network)
       const { dist, profileDir } = options
       daemon = new DaemonProcess({ dist, dataDir, profileDir, env: plan.env ?? {}, nodeArgs: plan.nodeArgs ?? [] })
       endings.push(() => daemon?.stop())
@@ -167,12 +164,10 @@ async function start(options: BenchOptions, plan: SystemPlan): Promise<System> {
         () => 'the daemon announces itself',
         target === null ? START_MS : TARGET_START_MS,
       )
-    if (plan.autostart !== false) {
-      daemon?.start()
-      await announced()
-    }
+    daemon?.start()
+    await announced()
     const databaseFile = databaseOf(dataDir)
-    const before = daemon === null || plan.autostart === false ? NOTHING : standingOf(databaseFile)
+    let before = daemon === null ? NOTHING : standingOf(databaseFile)
     return {
       nodePubkey: pubkey,
       relay: client,
@@ -185,6 +180,9 @@ async function start(options: BenchOptions, plan: SystemPlan): Promise<System> {
         okMs = ms
       },
       announced,
+      filled() {
+        before = standingOf(databaseFile)
+      },
       audit: (junk = 0) => (daemon === null ? Promise.resolve() : audit(databaseFile, before, client.sentCount - junk)),
       close,
     }
