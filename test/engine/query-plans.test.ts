@@ -101,6 +101,11 @@ const EXCEPTIONS: readonly { readonly step: RegExp; readonly in: RegExp; readonl
     why: 'calls under way when the last process died: only at the start',
   },
   {
+    step: /^SCAN (ln_op USING INDEX ln_op_due|outbox_msg USING INDEX outbox_due)$/,
+    in: /^UPDATE (ln_op|outbox_msg) SET next_at = next_at - \+\?/,
+    why: 'everything that waits is dated anew when the clock of the host was set back',
+  },
+  {
     step: /^SCAN x USING INDEX ln_op_busy$/,
     in: /^UPDATE ln_op SET state = 'dispatching'/,
     why: 'payments under way: no more than are allowed at once',

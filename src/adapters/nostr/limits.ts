@@ -23,6 +23,8 @@ export const RELAY_LIMITS = {
   sendBufferBytes: 8_388_608,
   /** Live events remembered, so that a second relay's copy is not handed on. */
   seenEvents: 10_000,
+  /** Events published to one relay that it has not answered; above it nothing more is published there. */
+  unansweredPublishes: 256,
   /** Frames without sense between two pings, after which we hang up. */
   nonsenseFrames: 1_000,
 } as const

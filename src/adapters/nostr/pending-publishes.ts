@@ -2,6 +2,7 @@ import type { NostrEvent } from '../../core/protocol.ts'
 import type { PublishAnswer } from '../../ports/relays.ts'
 import type { Clock } from '../../ports/system.ts'
 import { prefixOf } from './frames.ts'
+import { RELAY_LIMITS } from './limits.ts'
 
 type Waiter = { readonly settle: (answer: PublishAnswer) => void }
 type Pending = {
@@ -23,10 +24,15 @@ export class PendingPublishes {
     this.#send = send
   }
 
-  /** Sends the event, unless the same one is on its way; resolves with its answer. Never rejects. */
+  /**
+   * Sends the event, unless the same one is on its way; resolves with its answer. Never rejects. A relay that leaves too
+   * many unanswered is sent no more of them.
+   */
   add(event: NostrEvent, deadlineMs: number): Promise<PublishAnswer> {
+    const known = this.#byId.get(event.id)
+    if (known === undefined && this.#byId.size >= RELAY_LIMITS.unansweredPublishes)
+      return Promise.resolve(silent('the relay does not answer'))
     return new Promise((resolve) => {
-      const known = this.#byId.get(event.id)
       const pending = known ?? { event, waiters: new Set<Waiter>(), parkedOn: null, wasResent: false }
       const waiter: Waiter = {
         settle: (answer) => {

@@ -11,6 +11,10 @@ import { isFinalRefusal } from './publisher.ts'
 
 const WINDOW = 32
 const OK_DEADLINE_MS = 10_000
+/** Everybody waits this long for a relay; then those that answered go on to the next event without it. */
+const PATIENCE_MS = 500
+/** A relay that is still asked is not asked again before its deadline. */
+const DEFER_S = OK_DEADLINE_MS / 1000 + 1
 const RETRY_MAX_S = 300
 
 export class Broadcaster {
@@ -18,6 +22,8 @@ export class Broadcaster {
   /** Public events are sent while it runs. */
   readonly loop: Loop
   readonly #inFlight = new Set<string>()
+  /** relays that were not prompt last time: nobody waits for them */
+  readonly #slow = new Set<string>()
 
   constructor(ctx: Ctx) {
     this.#ctx = ctx
@@ -65,32 +71,69 @@ export class Broadcaster {
     const event = this.#event(row)
     const missing = ctx.relays.urls().filter((url) => !this.#has(coord, url, rev))
     const refused: string[] = []
-    const results = await Promise.all(
-      missing.map(async (url) => {
-        const answer = await ctx.relays.publish(url, event, OK_DEADLINE_MS)
-        // `replaced`: the relay has a newer revision under our key than we know of.
-        const final = isFinalRefusal(answer) || (answer.kind === 'refused' && answer.prefix === 'replaced')
-        if (final && answer.kind === 'refused') refused.push(`${url}: ${answer.prefix}: ${answer.message}`)
-        if (answer.kind !== 'accepted' && !final) return false
-        // A relay that will never take this revision must not keep it wanted for ever: the next one is tried again.
-        await ctx.door.submit({
-          name: 'public-ok',
-          run: (tx) => tx.s.delivered({ ref: coord, relay: url, rev, now: tx.nowS }),
-        })
-        return true
-      }),
-    )
+    const offers = missing.map((url) => ({ url, taken: this.#offer(url, event, { coord, rev }, refused) }))
+    const finished = Promise.all(offers.map(({ taken }) => taken))
+      .then((results) => this.#done(row, { refused, isRetried: results.includes(false) || missing.length === 0 }))
+      .catch((error: unknown) => ctx.log.error('a public event was not sent', { coord, error: String(error) }))
+    const prompt = offers.filter(({ url }) => !this.#slow.has(url))
+    const isMixed = prompt.length > 0 && prompt.length < offers.length
+    const inTime = await this.#inTime(isMixed ? Promise.all(prompt.map(({ taken }) => taken)) : finished)
+    if (inTime && !isMixed) return
+    // What a slow relay says is heard whenever it comes; meanwhile neither other events nor a newer revision wait for it.
     await ctx.door.submit({
+      name: 'public-defer',
+      run: (tx) => tx.s.pub_defer({ coord, rev, next: tx.nowS + DEFER_S }),
+    })
+  }
+
+  /** Every relay has answered, or will not. */
+  #done(row: OutboxPubRow, { refused, isRetried }: { refused: readonly string[]; isRetried: boolean }): Promise<void> {
+    const { coord, stamped_rev: rev, tries } = row
+    return this.#ctx.door.submit({
       name: 'public-done',
       run: (tx) => {
         tx.s.pub_done({ coord, rev })
         if (refused.length > 0)
-          alert(ctx, tx, `public-refused:${coord}`.slice(0, 200), 2, refused.join(' | ').slice(0, 500))
-        if (results.includes(false) || missing.length === 0) {
-          tx.s.pub_retry({ coord, rev, next: tx.nowS + Math.min(2 ** Math.min(row.tries, 8), RETRY_MAX_S) })
-        }
+          alert(this.#ctx, tx, `public-refused:${coord}`.slice(0, 200), 2, refused.join(' | ').slice(0, 500))
+        if (isRetried) tx.s.pub_retry({ coord, rev, next: tx.nowS + Math.min(2 ** Math.min(tries, 8), RETRY_MAX_S) })
       },
     })
+  }
+
+  /** Whether something happens before our patience ends. */
+  #inTime(work: Promise<unknown>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#ctx.clock.after(PATIENCE_MS, () => resolve(false))
+      void work.finally(() => {
+        cancel()
+        resolve(true)
+      })
+    })
+  }
+
+  /** Offers a revision to one relay. True when it has it, or will never take it. */
+  async #offer(
+    url: string,
+    event: NostrEvent,
+    { coord, rev }: { readonly coord: string; readonly rev: number },
+    refused: string[],
+  ): Promise<boolean> {
+    const { ctx } = { ctx: this.#ctx }
+    const sentMs = ctx.clock.nowMs()
+    const cancel = ctx.clock.after(PATIENCE_MS, () => this.#slow.add(url))
+    const answer = await ctx.relays.publish(url, event, OK_DEADLINE_MS)
+    cancel()
+    if (answer.kind !== 'silent' && ctx.clock.nowMs() - sentMs < PATIENCE_MS) this.#slow.delete(url)
+    // `replaced`: the relay has a newer revision under our key than we know of.
+    const final = isFinalRefusal(answer) || (answer.kind === 'refused' && answer.prefix === 'replaced')
+    if (final && answer.kind === 'refused') refused.push(`${url}: ${answer.prefix}: ${answer.message}`)
+    if (answer.kind !== 'accepted' && !final) return false
+    // A relay that will never take this revision must not keep it wanted for ever: the next one is tried again.
+    await ctx.door.submit({
+      name: 'public-ok',
+      run: (tx) => tx.s.delivered({ ref: coord, relay: url, rev, now: tx.nowS }),
+    })
+    return true
   }
 
   #has(coord: string, url: string, rev: number): boolean {

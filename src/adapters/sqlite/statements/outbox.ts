@@ -139,6 +139,12 @@ export const outbox = {
      WHERE coord = :coord AND want_rev = :rev AND done_rev < :rev RETURNING tries
   `),
 
+  /** A relay is still asked for this revision: nobody else waits for it. No row: done, or a newer one is wanted. */
+  pub_defer: one<{ coord: string; rev: number; next: number }, { tries: number }>(`
+    UPDATE outbox_pub SET next_at = :next
+     WHERE coord = :coord AND want_rev = :rev AND done_rev < :rev RETURNING tries
+  `),
+
   /** A relay that is new to us gets every public event that still counts. No row: there is none. */
   pub_again: many<{ now: number }, { coord: string }>(`
     UPDATE outbox_pub SET done_rev = 0, next_at = :now WHERE done_rev > 0 AND refresh_at IS NOT NULL RETURNING coord

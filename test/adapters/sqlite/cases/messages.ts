@@ -205,7 +205,10 @@ describe('public events', () => {
     expect(d.s.pub_retry({ coord: 'c', rev: 1, next: 40 })).toEqual({ tries: 2 })
     miss(d.s.pub_due({ now: 39, n: 9 }))
     hit(d.s.pub_due({ now: 40, n: 9 }))
+    expect(d.s.pub_defer({ coord: 'c', rev: 1, next: 50 })).toEqual({ tries: 2 })
+    miss(d.s.pub_due({ now: 49, n: 9 }))
     d.s.pub_want({ ...want, body: '2', now: 30 })
+    miss(d.s.pub_defer({ coord: 'c', rev: 1, next: 99 }))
     miss(d.s.pub_retry({ coord: 'c', rev: 1, next: 99 })) // a newer one does not wait for the back-off of the old
     hit(d.s.pub_due({ now: 30, n: 9 }))
     hit(d.s.pub_done({ coord: 'c', rev: 2 }))
