@@ -21,13 +21,14 @@ const LISTENERS = 40
 /** How long a life lasts that is to end at any moment. */
 const LIFE_MS = { min: 50, max: 1600 }
 /** How long a kill waits for a payment to begin, and how soon after that it comes. */
-const PAYMENT_BEGINS_MS = 1500
+const PAYMENT_BEGINS_MS = 10_000
 const PAYMENT_BEGUN_MS = 60
 const PROGRESS_LINES = 20
 const FIRST_START_MS = 1000
 const REST_MS = 90_000
-/** The part of the kills that has to meet a payment on its way. */
+/** The part of the kills that has to meet a payment on its way, and below which every kill waits for one. */
 const MIN_SHARE = 1 / 3
+const AIMED_SHARE = 1 / 2
 
 /** What a kill met. */
 export type Kill = {
@@ -121,12 +122,11 @@ class TortureRun {
     }
     const findings = [trades, ...audit(facts)]
     const evidence = findings.some(({ differences }) => differences.length > 0) ? this.#keepEvidence(facts) : null
-    const met = this.#kills.filter(({ payments }) => payments > 0).length
     return {
       kills: this.#kills,
       deals: this.#deals.length,
       messages: this.#traders.reduce((sum, { client }) => sum + client.history().length, 0),
-      tooGentle: met < this.#kills.length * MIN_SHARE,
+      tooGentle: this.#metPayments() < this.#kills.length * MIN_SHARE,
       findings,
       evidence,
     }
@@ -174,7 +174,7 @@ class TortureRun {
     const { kills, say } = this.#options
     const every = Math.ceil(kills / PROGRESS_LINES)
     while (this.#kills.length < kills) {
-      const aim = this.#dice.weighed({ anywhen: 5, payment: 3, start: 2 })
+      const aim = this.#aim()
       if (aim === 'start') await this.#killAtStart()
       else {
         if (aim === 'payment') await this.#untilPaymentBegins()
@@ -184,6 +184,15 @@ class TortureRun {
       if (this.#kills.length % every === 0) say(this.#progress())
       await this.#start()
     }
+  }
+
+  #aim(): Kill['aim'] {
+    const drawn = this.#dice.weighed({ anywhen: 5, payment: 3, start: 2 })
+    return drawn === 'anywhen' && this.#metPayments() < this.#kills.length * AIMED_SHARE ? 'payment' : drawn
+  }
+
+  #metPayments(): number {
+    return this.#kills.filter(({ payments }) => payments > 0).length
   }
 
   async #start(): Promise<void> {
@@ -231,8 +240,7 @@ class TortureRun {
   }
 
   #progress(): string {
-    const met = this.#kills.filter(({ payments }) => payments > 0).length
-    return `${this.#kills.length} of ${this.#options.kills} kills, ${met} with payments in flight; ${this.#deals.length} trades have ended`
+    return `${this.#kills.length} of ${this.#options.kills} kills, ${this.#metPayments()} with payments in flight; ${this.#deals.length} trades have ended`
   }
 
   #payments(): number {
