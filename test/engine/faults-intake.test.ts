@@ -3,12 +3,12 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { NostrEvent } from '../../src/core/protocol.ts'
 import { Inbox } from '../../src/engine/inbox/inbox.ts'
 import { eventId, signEvent } from '../../src/wire/event.ts'
-import { seededRandom } from '../support/random.ts'
 import { ADDRESS_HOST } from '../support/engine-world.ts'
 import { Market, PAYOUT_MSAT, reasonOf } from '../support/market.ts'
+import { seededRandom } from '../support/random.ts'
 import { paymentRequest } from '../support/sim-trader.ts'
 
-const LONG_MS = 60_000
+const LONG_MS = 120_000
 
 let market: Market
 afterEach(async () => {

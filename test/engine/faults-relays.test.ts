@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { NostrEvent } from '../../src/core/protocol.ts'
 import { DEFAULT_LIMITS } from '../../src/engine/settings.ts'
 import type { SimRelay } from '../../src/sandbox/relay/sim-relays.ts'
-import { EngineWorld, type WorldOptions } from '../support/engine-world.ts'
+import type { EngineWorld, WorldOptions } from '../support/engine-world.ts'
 import { Market } from '../support/market.ts'
 import { paymentRequest, type SimTrader } from '../support/sim-trader.ts'
 import { dumpState, sellTradeAt } from '../support/trade-stages.ts'
@@ -30,6 +30,11 @@ const sentTo = (to: SimRelay, isMeant: (event: NostrEvent) => boolean) =>
 const hours = async (count: number): Promise<void> => {
   for (let n = 0; n < count; n += 1) await market.world.clock.advance(HOUR_MS)
 }
+/** Time passes while the daemon is off, and nobody else does anything either. */
+const nobodyIsThereFor = (count: number): void => {
+  const { clock } = market.world
+  clock.jumpTo(clock.nowMs() + count * HOUR_MS)
+}
 /** The fiat was sent; the seller releases, and everything ends as it should. */
 const endsWell = async (id: string): Promise<void> => {
   market.bob.send('fiat-sent', { id })
@@ -48,17 +53,18 @@ describe('messages', () => {
       const id = await market.fiatSent()
       const heard = bob.heard.length
       world.cut = (point) => {
-        if (point.includes('message:release')) for (const each of world.relays) void each.goAway()
+        if (!point.includes('message:release')) return
+        for (const each of world.relays) each.goAway().catch(() => undefined)
       }
       alice.send('release', { id })
       await world.until(() => world.standing(id) === 'success', 'the buyer is paid')
       world.cut = () => undefined
-      await hours(3)
+      await hours(1)
       // The daemon itself goes too, and comes back to relays that are still away.
       world.kill()
-      await hours(42)
+      nobodyIsThereFor(46)
       const { started } = world.ignite()
-      await hours(3)
+      await hours(1)
       await started
       expect(world.relays.map((each) => each.isAway)).toEqual([true, true])
       expect(bob.heard).toHaveLength(heard)
@@ -137,7 +143,7 @@ describe('messages', () => {
       await hours(1)
       // The daemon itself sleeps through most of it.
       world.kill()
-      await hours(72)
+      nobodyIsThereFor(72)
       await world.boot()
       await hours(1)
       expect(world.engine?.status().outbox).toEqual({ unsent: 1, dead: 0 })
@@ -238,7 +244,7 @@ describe('what relays send', () => {
       const carol = world.trader('carol', { transport: 1 })
       await sellTradeAt(world, 'cooperatively-canceled', carol, bob)
       await stop(world)
-      await hours(72)
+      nobodyIsThereFor(72)
       await world.boot()
       await world.clock.advance(MINUTE_MS)
       const rows = () => market.rows('SELECT * FROM inbox').length + market.rows('SELECT * FROM outbox_msg').length
