@@ -217,9 +217,10 @@ class TortureRun {
   }
 
   async #untilPaymentBegins(): Promise<void> {
-    const { node } = this.#world.network
-    const before = node.payments().length
-    await eventually(() => node.payments().length > before, '', PAYMENT_BEGINS_MS).catch(() => undefined)
+    const { faults } = this.#world.network
+    const before = faults.calls('SendPaymentV2')
+    const begins = eventually(() => faults.calls('SendPaymentV2') > before, 'a payment to begin', PAYMENT_BEGINS_MS)
+    await begins.catch(() => undefined)
     await letPass(this.#dice.between(0, PAYMENT_BEGUN_MS))
   }
 
