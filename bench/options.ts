@@ -37,11 +37,11 @@ export function readOptions(args: readonly string[]): Result<Options, string> {
     return err(error instanceof Error ? error.message : String(error))
   }
   const { values, positionals } = parsed
-  const words = [...(values.target === undefined ? [] : [values.target]), ...positionals.filter((p) => WORD.test(p))]
+  const others = positionals.filter((p) => WORD.test(p))
+  if (others.length > 0 && values.target === undefined) return err('relay=, pubkey= and lnd= belong behind --target')
+  const words = values.target === undefined ? [] : [values.target, ...others]
   const target = words.length === 0 ? ok(null) : readTarget(words)
   if (!target.ok) return target
-  if (target.value !== null && values.target === undefined)
-    return err('relay=, pubkey= and lnd= belong behind --target')
   return ok({
     names: positionals.filter((p) => !WORD.test(p)),
     quick: values.quick,
