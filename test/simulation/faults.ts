@@ -25,8 +25,6 @@ export type Stage = {
   readonly cutPower: (at: PowerPoint, nth: number, downMs: number) => void
   /** Runs `task` after so many virtual ms; it also runs when the storm is over, if it had not before. */
   readonly later: (afterMs: number, task: () => void) => void
-  /** Gives the node liquidity, or takes it away when negative: no gain and no loss of the daemon's. */
-  readonly moveLiquidity: (deltaMsat: number) => void
   /** Commits fail with this code until told otherwise. */
   readonly failCommits: (code: string | null) => void
 }
@@ -236,10 +234,12 @@ const KINDS = {
   'payment-without-liquidity': {
     weight: 1,
     lasts: long,
-    unleash: (fault, { world, moveLiquidity, later }) => {
-      const allMsat = world.network.node.balanceMsat()
-      moveLiquidity(-allMsat)
-      later(fault.forMs, () => moveLiquidity(allMsat))
+    // Taking the balance away is not enough: every settle brings what its payout needs.
+    unleash: ({ forMs }, { world, later }) => {
+      for (let ms = 0; ms < forMs; ms += MS.second)
+        later(ms, () =>
+          world.network.node.scriptPayment('next', { kind: 'fail', reason: 'insufficient-balance', tried: false }),
+        )
     },
   },
   'payment-too-dear': {

@@ -90,7 +90,7 @@ class Simulation {
   #bootAtMs: number | null = null
   #failing: string | null = null
   #bootFailure: unknown = null
-  #gainAtStartMsat: number
+  readonly #gainAtStartMsat: number
   readonly #watch: (facts: Facts) => void
 
   constructor(plan: Plan, { plant, watch, ...options }: SimulationOptions) {
@@ -224,6 +224,10 @@ class Simulation {
     for (const { id, state } of rows.outbox_msg.values()) if (state < 2) return `message ${id} is not sent`
     for (const { hash, rank, decision, request } of rows.hold.values())
       if (rank < 3 && !(decision === 'cancel' && request === null)) return `hold ${hash} is at rank ${rank}`
+    const lost = new Set([...rows.ledger.values()].map(({ cause }) => cause))
+    for (const { hash, final, htlc_resolved } of rows.hold.values())
+      if (final === 'settled' && htlc_resolved === 0 && !lost.has(`lost:${hash}`))
+        return `whether the sats of hold ${hash} arrived is not known yet`
     return null
   }
 
@@ -305,10 +309,6 @@ class Simulation {
       world: this.#world,
       cutPower: (at, nth, downMs) => this.#powers.push({ at, left: nth, downMs }),
       later: (afterMs, task) => this.#laters.push({ atMs: this.#world.clock.elapsedMs + afterMs, task }),
-      moveLiquidity: (deltaMsat) => {
-        this.#world.network.node.addLiquidity(deltaMsat)
-        this.#gainAtStartMsat += deltaMsat
-      },
       failCommits: (code) => {
         this.#failing = code
       },
