@@ -279,9 +279,14 @@ export class JournalDesk {
 
   /** LND settled the escrow: Bob is owed his sats, and paying him is planned when he gave an invoice. */
   settledEscrow(why: Partial<SettleWhy> = {}): HoldRow {
-    const { hash } = this.releasedEscrow(why)
-    this.claimed(`hold_settle:${hash}`)
-    this.do((tx) => observeHold(this.ctx, tx, this.fact('settled')))
+    this.releasedEscrow(why)
+    return this.settles(ESCROW_MSAT)
+  }
+
+  /** LND settles the released escrow, and tells what arrived. */
+  settles(receivedMsat: Msat): HoldRow {
+    this.claimed(`hold_settle:${this.escrow().hash}`)
+    this.do((tx) => observeHold(this.ctx, tx, this.fact('settled', { receivedMsat })))
     this.pokes.length = 0
     return this.escrow()
   }
