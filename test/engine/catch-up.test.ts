@@ -75,6 +75,31 @@ describe('DEC-03, W34: what was missed', () => {
     for (const id of ids) await alice.hears('canceled', id)
   })
 
+  test('a stranger who crowds one second of a relay hides nothing that a trader sent in it', async () => {
+    const { world, alice, bob } = await open()
+    const { id } = await sellTradeAt(world, 'active', alice, bob)
+    await stop(world)
+    const relay = world.relays[0]
+    if (relay === undefined) throw new Error('a relay')
+    relay.core.limits.maxLimit = 4
+    const mallory = world.trader('mallory')
+    const t = nowS(world)
+    const message = bob.wrap('fiat-sent', { id, createdAtS: t })
+    // A relay gives the lowest ids of a second: junk goes before the trader's message.
+    const before: string[] = []
+    for (let key = 1; before.length < 12; key += 1) {
+      const junk = mallory.wrap('release', { id, key, createdAtS: t, transport: 2 })
+      if (junk.id > message.id) continue
+      before.push(junk.id)
+      mallory.publish(junk)
+    }
+    bob.publish(message)
+    await world.clock.advance(5000)
+    await world.boot()
+    await alice.hears('fiat-sent-ok', id)
+    expect(world.alerts()).toContain(`catch-up-crowded:${relay.url}`)
+  })
+
   test.each([
     ['fourteen seconds old is served', 14, 'new-order'],
     ['sixteen seconds old is dropped, for its client has forgotten it', 16, null],

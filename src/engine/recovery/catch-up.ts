@@ -20,11 +20,18 @@ const OVERLAP_WRAP_S = 3 * 86_400
 const EVENTS_MAX = 50_000
 const PAGES_MAX = 2000
 const PAGE_DEADLINE_MS = 10_000
+/** Authors in one question about a crowded second. */
+const AUTHORS_MAX = 100
 
 /** How far back a kind is asked for. */
 type Range = { readonly kind: number; readonly sinceS: number }
 
-type Collected = { readonly complete: boolean; readonly full: boolean }
+type Collected = {
+  readonly complete: boolean
+  readonly full: boolean
+  /** a second of which the relay has more than it gives at once, so that something may have stayed hidden */
+  readonly crowdedS?: number
+}
 
 export class CatchUp {
   readonly #ctx: Ctx
@@ -57,6 +64,15 @@ export class CatchUp {
       name: 'cursors',
       run: (tx) => {
         for (const { url, complete } of results) if (complete) tx.s.relay_cursor({ url, cursor: startedS })
+        for (const { url, crowdedS } of results)
+          if (crowdedS !== undefined)
+            alert(
+              this.#ctx,
+              tx,
+              `catch-up-crowded:${url}`,
+              1,
+              `${url} keeps more messages of unix second ${crowdedS} than it shows: messages of strangers, and gift wraps, may be hidden there`,
+            )
         if (results.some((r) => r.full))
           alert(
             this.#ctx,
@@ -100,19 +116,20 @@ export class CatchUp {
   }
 
   async #collect(url: string, found: Map<string, NostrEvent>): Promise<Collected> {
-    let complete = true
+    let all: Collected = { complete: true, full: false }
     for (const range of this.#ranges(url)) {
       const result = await this.#pages(url, range, found)
-      complete &&= result.complete
       if (result.full) return result
+      all = { ...all, ...result, complete: all.complete && result.complete }
     }
-    return { complete, full: false }
+    return all
   }
 
   /** One kind of one relay, newest first, until a page is empty or all of the range was seen. */
   async #pages(url: string, range: Range, found: Map<string, NostrEvent>): Promise<Collected> {
     let untilS: number | null = null
     let newHere = 0
+    let crowded: { readonly crowdedS?: number } = {}
     for (let n = 0; n < PAGES_MAX; n += 1) {
       const filter: RelayFilter = {
         kinds: [range.kind],
@@ -125,15 +142,41 @@ export class CatchUp {
       const before = found.size
       for (const event of page.events) found.set(event.id, event)
       newHere += found.size - before
-      if (!page.complete) return { complete: false, full: false }
+      if (!page.complete) return { complete: false, full: false, ...crowded }
       if (found.size > EVENTS_MAX) return { complete: false, full: true }
-      if (page.events.length === 0 || page.oldestS === null) return { complete: true, full: false }
+      if (page.events.length === 0 || page.oldestS === null) return { complete: true, full: false, ...crowded }
       // Several events share a second: ask for that second again, unless it brought nothing new.
-      const nextS: number = page.oldestS === untilS && found.size === before ? page.oldestS - 1 : page.oldestS
-      if (nextS < range.sinceS) return { complete: true, full: false }
+      const isStuck: boolean = page.oldestS === untilS && found.size === before
+      if (isStuck && page.events.length >= this.#ctx.relays.pageLimit(url)) {
+        crowded = { crowdedS: page.oldestS }
+        if (!(await this.#ofTraders(url, range.kind, page.oldestS, found)))
+          return { complete: false, full: false, ...crowded }
+      }
+      const nextS: number = isStuck ? page.oldestS - 1 : page.oldestS
+      if (nextS < range.sinceS) return { complete: true, full: false, ...crowded }
       untilS = nextS
     }
     this.#ctx.log.warn('a relay gives page after page', { url, events: newHere })
     return { complete: false, full: true }
+  }
+  /**
+   * What the keys of open trades sent in one second, past whatever strangers crowded it with. Gift wraps have other
+   * authors and can not be told apart. False when the relay did not answer.
+   */
+  async #ofTraders(url: string, kind: number, atS: number, found: Map<string, NostrEvent>): Promise<boolean> {
+    if (kind !== KIND_DIRECT) return true
+    const keys = this.#ctx.store.s.orders_open_keys().map(({ key }) => key)
+    for (let n = 0; n < keys.length; n += AUTHORS_MAX) {
+      const authors = keys.slice(n, n + AUTHORS_MAX)
+      const filter = { kinds: [kind], '#p': [this.#ctx.key.pubkey], authors, since: atS, until: atS }
+      const page = await this.#ctx.relays.page(
+        url,
+        { ...filter, limit: this.#ctx.relays.pageLimit(url) },
+        PAGE_DEADLINE_MS,
+      )
+      for (const event of page.events) found.set(event.id, event)
+      if (!page.complete) return false
+    }
+    return true
   }
 }

@@ -34,6 +34,16 @@ export const orders = {
        AND duty_anchor_at <= :anchored_by ORDER BY duty_anchor_at
   `),
 
+  /** The trade keys of orders that have not ended. Reads all of those; for rare questions. No row: no open order. */
+  orders_open_keys: many<NoParams, { key: string }>(`
+    SELECT maker_pubkey AS key FROM orders
+     WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+     UNION
+    SELECT taker_pubkey FROM orders
+     WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
+       AND taker_pubkey IS NOT NULL
+  `),
+
   /** Orders in the book whose take window is over. No row: none. */
   book_over: many<{ now: number }, OrderRow>(`
     SELECT * FROM orders WHERE status = 'pending' AND expires_at <= :now ORDER BY expires_at

@@ -37,6 +37,15 @@ describe('orders', () => {
     expect(d.store.get<OrderRow>("SELECT * FROM orders WHERE id = 'o'")).toMatchObject({ ...undone, phase: 'steady' })
   })
 
+  test('the keys of open orders are known, those of ended ones are forgotten', () => {
+    const d = new World()
+    expect(d.s.orders_open_keys()).toEqual([])
+    d.order('open', 'active', 'steady', { maker_pubkey: 'M', taker_pubkey: 'T' })
+    d.order('book', 'pending', 'steady', { maker_pubkey: 'N' })
+    d.order('over', 'success', 'steady', { maker_pubkey: 'O', taker_pubkey: 'P' })
+    expect(d.s.orders_open_keys().map(({ key }) => key)).toEqual(['M', 'N', 'T'])
+  })
+
   test('a column that is not named stays as it is', () => {
     const d = new World()
     d.order('o', 'pending', 'steady', { maker_destination: '{"v":1}' })
