@@ -19,7 +19,15 @@ export function slowSync(ms: number): SlowSync {
   if (process.platform !== 'linux') throw new CannotRun('libraries are preloaded as Linux does it')
   const dir = mkdtempSync(join(tmpdir(), 'fianza-bench-'))
   const library = join(dir, 'slow-sync.so')
-  const { status, stderr } = spawnSync('cc', ['-O2', '-shared', '-fPIC', '-o', library, SOURCE, '-ldl'])
+  const { status, stderr } = spawnSync(process.env['CC'] ?? 'cc', [
+    '-O2',
+    '-shared',
+    '-fPIC',
+    '-o',
+    library,
+    SOURCE,
+    '-ldl',
+  ])
   if (status !== 0) {
     rmSync(dir, { recursive: true })
     throw new CannotRun(`no C compiler to slow the disk down with: ${stderr?.toString() ?? 'cc is not there'}`)

@@ -9,7 +9,7 @@ import { pause } from './relay-client.ts'
 
 const DEADLINE_MS = 5000
 const LOOK_MS = 10
-const PRELOAD = join(import.meta.dirname, '../preload/statement-times.ts')
+const PRELOAD = join(import.meta.dirname, '../preload-statement-times.ts')
 
 export type Noted = { readonly samplesMs: readonly number[]; readonly statements: readonly string[] }
 
