@@ -14,7 +14,7 @@ import { DaemonChild, type DaemonChildOptions } from '../support/daemon-child.ts
 import { eventually } from '../support/wait.ts'
 
 const SLOW_PAYOUT_MS = 1500
-const LONG_MS = 60_000
+const LONG_MS = 120_000
 const FILE_LIMIT_BYTES = 2 * 1024 * 1024
 
 const preload = (name: string): { readonly preload: URL } => ({
@@ -158,17 +158,18 @@ describe('a disk that takes nothing more', () => {
 })
 
 describe('a start that must not be', () => {
-  test(
-    'a database that cannot be written is named, and the trade in it goes on when it can',
-    async () => {
+  test.each([
+    ['that is read-only', preload('read-only-file'), 'attempt to write a readonly database'],
+    ['for which the system has no room', { fileLimitBytes: 4096 }, 'disk I/O error'],
+  ])(
+    'a database %s is named, and the trade in it goes on when it can be written',
+    async (_, spoiled, why) => {
       const first = await up()
       const trade = await activeSell(...(await sides()))
       await first.kill()
-      const second = start(preload('read-only-file'))
+      const second = start(spoiled)
       expect(await second.ended()).toEqual({ code: EXIT.config, signal: null })
-      expect(second.output).toContain(
-        `${databaseOf(world.world.nodeDir)} cannot be used: attempt to write a readonly database`,
-      )
+      expect(second.output).toContain(`${databaseOf(world.world.nodeDir)} cannot be used: ${why}`)
       await up()
       await goesOn(trade)
     },
