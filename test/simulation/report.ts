@@ -6,6 +6,8 @@ import type { Outcome } from './simulation.ts'
 
 const EVIDENCE_LINES = 30
 const EVIDENCE_CHARS = 600
+/** So many trades under all faults come across every point of the storm. */
+const LONG_RUN_TRADES = 3000
 
 /** Sums up runs. */
 export class Tally {
@@ -38,6 +40,11 @@ export class Tally {
 
   get faultsPerTrade(): number {
     return [...this.faults.values()].reduce((sum, n) => sum + n, 0) / this.#trades
+  }
+
+  /** Points of the storm that these runs should have come across and did not; few trades owe nothing. */
+  get missed(): readonly string[] {
+    return this.#trades < LONG_RUN_TRADES ? [] : reachedBy(this.coverage, this.faults).missed
   }
 
   progress(seed: number): string {
