@@ -57,7 +57,7 @@ export default {
   coverageAnalysis: 'perTest',
   ignoreStatic: true,
   concurrency: 1,
-  timeoutMS: 10_000,
+  timeoutMS: 60_000,
   ignorePatterns: ['dist', 'coverage', 'bench', '.stryker-tmp'],
   incremental: true,
   incrementalFile: `reports/mutation/${area}-incremental.json`,

@@ -231,7 +231,6 @@ describe('an escrow that is taken', () => {
   })
 
   test.each([
-    ['no decision', null],
     ['a decision to give it back', JSON.stringify({ v: 1, reason: 'expired' })],
     ['a version that we do not know', JSON.stringify({ ...RELEASED, v: 2 })],
     ['a decision without a version', JSON.stringify({ payoutMsat: 1 })],
@@ -240,7 +239,13 @@ describe('an escrow that is taken', () => {
   ])('is not read from %s', (_, decided_why) => {
     desk.meetsLightning().order()
     const hold = desk.openEscrow()
-    expect(() => settleWhy({ ...hold, decided_why })).toThrow(/decision/)
+    expect(() => settleWhy({ ...hold, decided_why })).toThrow(/a settle decision of version 1/)
+  })
+
+  test('is not read before it was decided', () => {
+    desk.meetsLightning().order()
+    const hold = desk.openEscrow()
+    expect(() => settleWhy(hold)).toThrow(/a decision has its reason/)
   })
 })
 
