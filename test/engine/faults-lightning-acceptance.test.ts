@@ -34,9 +34,9 @@ function observations(): readonly string[] {
 
 /** No relay is there for ten minutes: blind time, in which no duty ends (DEC-38). */
 async function blindForTenMinutes(): Promise<void> {
-  market.world.relays[0]?.goAway()
+  await market.world.relays[0]?.goAway()
   await market.passes(10 * MINUTE_MS)
-  market.world.relays[0]?.comeBack()
+  await market.world.relays[0]?.comeBack()
 }
 
 describe('an escrow is paid', () => {
