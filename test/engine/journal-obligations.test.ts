@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { LnOpRow, ObligationRow } from '../../src/adapters/sqlite/schema.ts'
 import { type Msat, msat, satsToMsat } from '../../src/core/money.ts'
 import type { ObligationKind } from '../../src/core/obligation.ts'
+import type { SettleWhy } from '../../src/core/order/decision.ts'
 import {
   addressAnswered,
   addressFailed,
@@ -203,14 +204,13 @@ describe('a settled escrow is shared out', () => {
     expect(desk.woken()).toEqual(['resolver'])
   })
 
-  test.each([
+  test.each<[string, Partial<SettleWhy>, number]>([
     ['no share for the developers', { devFeeMsat: msat(0) }, 2],
     ['no fee at all', { feeMsat: msat(0), devFeeMsat: msat(0) }, 1],
   ])('there is %s: nothing is booked for it', (_, why, transfers) => {
     withDevFee()
     desk.order()
     desk.releasedEscrow(why)
-    desk.store.run('UPDATE hold SET held_msat = NULL')
     const received = (PAYOUT_MSAT + 2 * (why.feeMsat ?? FEE_MSAT)) as Msat
     desk.settles(received)
     expect(obligations()).toEqual([PAYOUT_ID])
