@@ -51,9 +51,8 @@ async function compare(options: BenchOptions, transport: Transport): Promise<rea
       await fast.audit()
       await plain.audit()
       const rate = { fast: rateOf(rushes.fast), plain: rateOf(rushes.plain) }
-      progress(
-        `the plain form does ${rate.plain.toFixed(0)} actions/s; it must not be slower than 60 on two such cores`,
-      )
+      if (transport === 2)
+        progress(`the plain form does ${rate.plain.toFixed(0)} actions/s; on two such cores it must do 60`)
       const ratio: Figure = {
         name: `${nameOf(transport)} actions a second, against the plain form`,
         value: rate.fast / rate.plain,
