@@ -6,7 +6,7 @@ import { SANDBOX_PRICES } from '../../src/sandbox/price-server.ts'
 import { SANDBOX_FEE, type World } from '../../src/sandbox/world.ts'
 import type { Dice } from '../simulation/dice.ts'
 import { eventually, letPass } from '../support/wait.ts'
-import type { TorturedTrader } from './tortured-trader.ts'
+import { SLOW_HOST, type TorturedTrader } from './tortured-trader.ts'
 
 /** How a trade goes. */
 export type Plan = {
@@ -90,7 +90,7 @@ async function offers(world: World, plan: Plan, maker: TorturedTrader, buyer: To
     ...(pricing === 'fixed' ? { amountSats: plan.amountSats } : {}),
     ...(kind === 'buy' && destination === 'address' ? { buyerInvoice: world.addressOf(buyer.purse.wallet.name) } : {}),
   }
-  return orderIdOf(await maker.insist((client) => client.newOrder(offer)))
+  return orderIdOf(await maker.insist((client) => client.newOrder(offer), patienceWith(destination)))
 }
 
 async function trades(stage: Stage, plan: Plan, deal: Deal): Promise<void> {
@@ -122,7 +122,7 @@ function takes(world: World, { kind, pricing, fiat, destination }: Plan, deal: D
   const amount = pricing === 'range' ? { fiatAmount: fiat } : {}
   if (kind === 'buy') return seller.insist((client) => client.takeBuy(orderId, amount))
   const where = destination === 'address' ? { invoice: world.addressOf(buyer.purse.wallet.name) } : {}
-  return buyer.insist((client) => client.takeSell(orderId, { ...amount, ...where }))
+  return buyer.insist((client) => client.takeSell(orderId, { ...amount, ...where }), patienceWith(destination))
 }
 
 /** From the take to sats in escrow and a buyer who knows it. */
@@ -168,6 +168,8 @@ async function releases({ world, nextKill }: Stage, plan: Plan, deal: Deal, with
 async function cancels(maker: TorturedTrader, orderId: string): Promise<void> {
   await maker.insist((client) => client.cancel(orderId))
 }
+
+const patienceWith = (destination: Plan['destination']) => (destination === 'address' ? SLOW_HOST : undefined)
 
 const payoutInvoice = ({ buyer, amountMsat, feeMsat }: Deal): string =>
   buyer.purse.invoice(Math.floor((amountMsat - feeMsat) / 1000))

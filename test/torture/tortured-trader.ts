@@ -23,6 +23,8 @@ const TRIES = 10
 const AGAIN_MS = 1000
 /** Refusals that only say: not now (DEC-04). */
 const NOT_NOW: ReadonlySet<string | null> = new Set(['pending_order_exists', 'too_many_requests', 'invalid_parameters'])
+/** What a host that takes its time looks like to who names an address there. */
+export const SLOW_HOST: ReadonlySet<string | null> = new Set([...NOT_NOW, 'invalid_invoice'])
 
 /** The sats of one person, over all the clients that he uses. */
 export class Purse {
@@ -80,7 +82,7 @@ export class TorturedTrader {
   }
 
   /** The answer to a request: one that stays out, or a refusal that says "not now", is followed by the same request. */
-  async insist(first: (client: TraderClient) => Promise<Received>): Promise<Received> {
+  async insist(first: (client: TraderClient) => Promise<Received>, notNow = NOT_NOW): Promise<Received> {
     let ask = (): Promise<Received> => first(this.client)
     for (let tries = 1; ; tries += 1) {
       try {
@@ -88,7 +90,7 @@ export class TorturedTrader {
         if (answer.message.id !== null) this.#known.add(answer.message.id)
         return answer
       } catch (error) {
-        const request = askAgain(error)
+        const request = askAgain(error, notNow)
         if (request === null || tries === TRIES) throw error
         if (error instanceof CantDoError) await letPass(AGAIN_MS)
         ask = () => this.client.resend(request)
@@ -120,7 +122,7 @@ export class TorturedTrader {
   }
 }
 
-function askAgain(error: unknown) {
+function askAgain(error: unknown, notNow: ReadonlySet<string | null>) {
   if (error instanceof DeadlineError) return error.request
-  return error instanceof CantDoError && NOT_NOW.has(error.reason) ? error.request : null
+  return error instanceof CantDoError && notNow.has(error.reason) ? error.request : null
 }
