@@ -35,7 +35,7 @@ export const PAYOUT_ID = `buyer_payout:${ORDER_ID}`
 /** the intent to pay Bob's first invoice */
 export const PAY_ID = `pay:${PAYOUT_ID}:0`
 
-export const AMOUNT_MSAT = satsToMsat(100_000)
+const AMOUNT_MSAT = satsToMsat(100_000)
 export const FEE_MSAT = satsToMsat(300)
 export const ESCROW_MSAT = satsToMsat(100_300)
 export const PAYOUT_MSAT = satsToMsat(99_700)

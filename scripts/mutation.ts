@@ -1,0 +1,103 @@
+/**
+ * Writes what mutation testing found (`npm run mutate`, for both areas) into docs/mutation-testing.md: the score of each
+ * file, and every mutant that survived with the reason why it may. Fails when a survivor has no reason in
+ * mutation.data.json, or a reason no survivor.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { withPart } from './generate-docs.ts'
+import { PROJECT } from './repository.ts'
+
+const AREAS = ['core', 'journal'] as const
+const PAGE = join(PROJECT, 'docs/mutation-testing.md')
+
+type Position = { readonly line: number; readonly column: number }
+type Mutant = {
+  readonly status: string
+  readonly replacement: string
+  readonly location: { readonly start: Position; readonly end: Position }
+}
+/** What we read of Stryker's report; lines and columns count from 1. */
+type Report = {
+  readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: readonly Mutant[] }>>
+}
+
+/** Why some mutants of a file may survive: what each of them replaces, and by what. */
+type Reason = {
+  readonly file: string
+  readonly why: string
+  readonly mutants: readonly (readonly [was: string, becomes: string])[]
+}
+
+type Survivor = { readonly file: string; readonly was: string; readonly becomes: string }
+
+function reportOf(area: string): Report {
+  return JSON.parse(readFileSync(join(PROJECT, `reports/mutation/${area}.json`), 'utf8')) as Report
+}
+
+/** On one line, as a table can show it. */
+const flat = (text: string): string => text.replace(/\s+/g, ' ').trim()
+
+function textAt(source: string, { start, end }: Mutant['location']): string {
+  const lines = source.split('\n').slice(start.line - 1, end.line)
+  const last = lines.length - 1
+  return lines
+    .map((line, n) => line.slice(n === 0 ? start.column - 1 : 0, n === last ? end.column - 1 : undefined))
+    .join('\n')
+}
+
+const isNoticed = ({ status }: Mutant): boolean => status === 'Killed' || status === 'Timeout'
+const hasSurvived = ({ status }: Mutant): boolean => status === 'Survived' || status === 'NoCoverage'
+
+function row(name: string, mutants: readonly Mutant[]): string {
+  const noticed = mutants.filter(isNoticed).length
+  const survived = mutants.filter(hasSurvived).length
+  const percent = noticed + survived === 0 ? '–' : `${((100 * noticed) / (noticed + survived)).toFixed(1)} %`
+  return `| ${name} | ${noticed + survived} | ${survived} | ${percent} |`
+}
+
+function scores(area: string, { files }: Report): string {
+  const rows = Object.entries(files).map(([path, { mutants }]) => row(`\`${path}\``, mutants))
+  const all = Object.values(files).flatMap(({ mutants }) => mutants)
+  return ['| file | mutants | survived | score |', '|---|---|---|---|', ...rows.sort(), row(`**${area}**`, all)].join(
+    '\n',
+  )
+}
+
+function survivorsOf({ files }: Report): readonly Survivor[] {
+  return Object.entries(files).flatMap(([file, { source, mutants }]) =>
+    mutants.filter(hasSurvived).map((mutant) => ({
+      file,
+      was: flat(textAt(source, mutant.location)),
+      becomes: flat(mutant.replacement),
+    })),
+  )
+}
+
+const isAbout =
+  ({ file, mutants }: Reason) =>
+  (survivor: Survivor): boolean =>
+    file === survivor.file && mutants.some(([was, becomes]) => was === survivor.was && becomes === survivor.becomes)
+
+function reasonsPart(reasons: readonly Reason[]): string {
+  return reasons
+    .map(({ file, why, mutants }) => {
+      const changes = mutants.map(([was, becomes]) => `\`${was}\` → \`${becomes || 'nothing'}\``)
+      return `- **${basename(file)}**: ${changes.join('; ')}. ${why}`
+    })
+    .join('\n')
+}
+
+const reports = AREAS.map((area) => ({ area, report: reportOf(area) }))
+const survivors = reports.flatMap(({ report }) => survivorsOf(report))
+const reasons = JSON.parse(readFileSync(join(import.meta.dirname, 'mutation.data.json'), 'utf8')) as readonly Reason[]
+
+const unexplained = survivors.filter((survivor) => !reasons.some((reason) => isAbout(reason)(survivor)))
+const outdated = reasons.filter((reason) => !survivors.some(isAbout(reason)))
+for (const { file, was, becomes } of unexplained) console.log(`no reason: ${file}\n  ${was}\n  ${becomes}`)
+for (const { file, why } of outdated) console.log(`no survivor: ${file}: ${why}`)
+
+let page = readFileSync(PAGE, 'utf8')
+for (const { area, report } of reports) page = withPart(page, `mutants of ${area}`, scores(area, report))
+writeFileSync(PAGE, withPart(page, 'survivors', reasonsPart(reasons)))
+process.exitCode = unexplained.length + outdated.length === 0 ? 0 : 1
