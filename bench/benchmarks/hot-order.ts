@@ -35,7 +35,7 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
   const system = await startSystem(options, { config: CONFIG })
   try {
     const make = new RequestMaker(system.nodePubkey)
-    const [takes, spanMs] = options.quick ? [300, SPAN_MS / 2] : [TAKES, SPAN_MS]
+    const [takes, spanMs] = options.quick ? [300, 3000] : [TAKES, SPAN_MS]
     await round(system, make, 50, 1000)
     const samples = await inTurn(
       options,

@@ -40,7 +40,7 @@ async function costOf(system: System, pid: number, spanMs: number, make: (n: num
 }
 
 async function costs(options: BenchOptions, system: System, pid: number, junk: JunkMaker): Promise<readonly Figure[]> {
-  const spanMs = options.quick ? 1500 : 4000
+  const spanMs = options.quick ? 1000 : 4000
   const makers = {
     reading: (n: number) => junk.makeSilence(n),
     'bad signatures': (n: number) => junk.make('bad signatures', n),
@@ -73,7 +73,7 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
     const handled = Array.from({ length: HANDLED }, () => make.newOrder(newKey(), 'sell'))
     await closedLoop(system, handled, 16)
     const junk = new JunkMaker(system, POW_BITS, handled)
-    const spanMs = options.quick ? 4000 : 10_000
+    const spanMs = options.quick ? 3000 : 10_000
     const samples = await inTurn(
       options,
       ['idle', 'under junk'],

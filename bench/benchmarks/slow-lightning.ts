@@ -16,13 +16,10 @@ const FAST_MS = 5
 const SLOW_MS = 500
 const TARGET = 1.5
 /** How many trades end, and as many begin, in one round. */
-const TURNOVER = 40
+const TURNOVER = { full: 40, quick: 16 } as const
 const TURNOVER_GAP_MS = 250
-/** Messages that need no LND in one round: questions and new orders in turn. */
-const PROBES = 160
-/** Each asks once a round: nobody gets many answers a minute. */
-const BYSTANDERS = PROBES / 2
-const SPAN_MS = TURNOVER * TURNOVER_GAP_MS
+/** Messages that need no LND, for each trade that ends: questions and new orders in turn. */
+const PROBES = 4
 const SETUP_GAP_MS = 50
 
 type Trade = { readonly order: Made; readonly taker: Trader }
@@ -35,34 +32,44 @@ class Floor {
   readonly #free: Made[]
   readonly #trades: Trade[] = []
 
-  private constructor(system: System, make: RequestMaker, free: readonly Made[], bystanders: readonly Made[]) {
+  readonly #turnover: number
+
+  private constructor(
+    system: System,
+    turnover: number,
+    make: RequestMaker,
+    free: readonly Made[],
+    bystanders: readonly Made[],
+  ) {
     this.#system = system
+    this.#turnover = turnover
     this.#make = make
     this.#free = [...free]
     this.#bystanders = bystanders
   }
 
   /** Opens with so many trades in flight and some orders that nobody takes. */
-  static async open(system: System): Promise<Floor> {
+  static async open(system: System, turnover: number): Promise<Floor> {
     const make = new RequestMaker(system.nodePubkey)
     system.setLightningLatency(FAST_MS)
-    const orders = await makeOrders(system, make, 'buy', IN_FLIGHT + TURNOVER)
-    const bystanders = await makeOrders(system, make, 'buy', BYSTANDERS)
-    const floor = new Floor(system, make, orders, bystanders)
+    const orders = await makeOrders(system, make, 'buy', IN_FLIGHT + turnover)
+    // Each asks once a round: nobody gets many answers a minute.
+    const bystanders = await makeOrders(system, make, 'buy', (turnover * PROBES) / 2)
+    const floor = new Floor(system, turnover, make, orders, bystanders)
     await exchange(system, paced(floor.#takes(IN_FLIGHT), SETUP_GAP_MS))
     return floor
   }
 
   /** How long the answers took to messages that need no LND, in ms. */
   async round(latencyMs: number): Promise<readonly number[]> {
-    const ending = this.#trades.splice(0, TURNOVER)
+    const ending = this.#trades.splice(0, this.#turnover)
     const cancels = ending.map(({ taker, order }) => this.#make.cancel(taker, order.id))
-    const takes = this.#takes(TURNOVER)
-    const probes = Array.from({ length: PROBES }, (_, n) => this.#probe(n))
+    const takes = this.#takes(this.#turnover)
+    const probes = Array.from({ length: this.#turnover * PROBES }, (_, n) => this.#probe(n))
     const plan = [
       ...paced(cancels, TURNOVER_GAP_MS),
       ...later(paced(takes, TURNOVER_GAP_MS), TURNOVER_GAP_MS / 2),
-      ...paced(probes, SPAN_MS / PROBES),
+      ...paced(probes, TURNOVER_GAP_MS / PROBES),
     ]
     this.#system.setLightningLatency(latencyMs)
     const answered = await exchange(this.#system, plan)
@@ -77,7 +84,7 @@ class Floor {
   }
 
   #probe(n: number): Request {
-    const asker = this.#bystanders[Math.floor(n / 2) % BYSTANDERS]
+    const asker = this.#bystanders[Math.floor(n / 2) % this.#bystanders.length]
     return n % 2 === 0 || asker === undefined
       ? this.#make.newOrder(newKey(), 'sell')
       : this.#make.orders(asker.maker, asker.id)
@@ -90,7 +97,7 @@ const later = (plan: readonly Planned[], byMs: number): readonly Planned[] =>
 async function run(options: BenchOptions): Promise<readonly Figure[]> {
   const system = await startSystem(options)
   try {
-    const floor = await Floor.open(system)
+    const floor = await Floor.open(system, TURNOVER[options.quick ? 'quick' : 'full'])
     const measure = (name: 'fast' | 'slow') => floor.round(name === 'fast' ? FAST_MS : SLOW_MS)
     const samples = await inTurn(
       options,

@@ -37,8 +37,8 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
     const system = await startSystem(options, { config })
     try {
       const make = new RequestMaker(system.nodePubkey)
-      const count = options.quick ? 200 : 400
-      await round(system, planOf(make, 100, []))
+      const count = options.quick ? 120 : 400
+      await round(system, planOf(make, 50, []))
       const samples = await inTurn(
         options,
         ['none', 'stuck'],
