@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { ADDRESS_HOST, EngineWorld, type WorldOptions } from '../support/engine-world.ts'
 import { paymentRequest, type SimTrader } from '../support/sim-trader.ts'
-import { paysEscrow, payoutInvoice, sellTradeAt } from '../support/trade-stages.ts'
+import { payoutInvoice, paysEscrow, sellTradeAt } from '../support/trade-stages.ts'
 
 let world: EngineWorld | null = null
 afterEach(async () => {
