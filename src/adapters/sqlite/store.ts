@@ -35,7 +35,7 @@ const MOVABLE_COLUMNS = [
 type MovableColumn = (typeof MOVABLE_COLUMNS)[number]
 
 /** Pages of 4 KiB that are written ahead at most, before a commit moves them into the database's own file. */
-export const PAGES_AHEAD_MAX = 4000
+const PAGES_AHEAD_MAX = 4000
 
 /** What a change of an order was decided from. */
 export type OrderAt = Pick<OrderRow, 'id' | 'status' | 'phase' | 'version'>

@@ -104,10 +104,11 @@ export class Broadcaster {
   #inTime(work: Promise<unknown>): Promise<boolean> {
     return new Promise((resolve) => {
       const cancel = this.#ctx.clock.after(PATIENCE_MS, () => resolve(false))
-      void work.finally(() => {
+      const ended = () => {
         cancel()
         resolve(true)
-      })
+      }
+      work.then(ended, ended)
     })
   }
 

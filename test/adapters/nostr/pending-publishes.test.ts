@@ -32,6 +32,8 @@ test('a relay that answers nothing is sent a window of events, and the next one 
 
   await clock.advance(10_000)
   for (const answer of [next, again, answers[8]]) expect(await answer).toEqual({ kind: 'silent', why: 'no OK in time' })
-  publishes.add(event(LIMIT + 1), 10_000)
+  const last = publishes.add(event(LIMIT + 1), 10_000)
   expect(sent).toHaveLength(LIMIT + 2)
+  publishes.answer(event(LIMIT + 1).id, true, '', false)
+  expect(await last).toEqual({ kind: 'accepted' })
 })
