@@ -101,17 +101,28 @@ export class Party {
     if (!this.#isOver) this.trader.refresh()
   }
 
-  /** Storm over: every wallet takes its payments, and a maker who is still there takes his offers from the book. */
+  /** Storm over: every wallet takes its payments; who is still there asks for his sats and takes his offers from the book. */
   cleansUp(): void {
     this.trader.wallet.onIncoming('settle')
     for (const hash of this.trader.wallet.held()) this.trader.wallet.settleHeld(hash)
-    if (this.isGone || !this.isMaker) return
+    if (this.isGone) return
+    this.#insistsOnPayout()
     for (const id of this.#offers) {
       const standing = this.#world.standing(id)
       const key = id === this.orderId ? 1 : this.trader.key
       if (standing === 'pending') this.#send('cancel', { id, key, requestId: this.#requestId() })
       if (ENDED.has(standing)) this.#offers.delete(id)
     }
+  }
+
+  /** Gives another invoice for sats that still wait; the daemon asks for one only once a day after a while. */
+  #insistsOnPayout(): void {
+    if (this.role !== 'buyer' || this.orderId === null || this.#isOver) return
+    if (this.#world.standing(this.orderId) !== 'settled-hold-invoice') return
+    const asked = this.trader.heard.findLast(
+      ({ message }) => message.action === 'add-invoice' && message.id === this.orderId,
+    )?.message.payload
+    if (asked?.kind === 'order') this.#givesDestination(asked.order.amount)()
   }
 
   #takePayload(): Payload | null {
