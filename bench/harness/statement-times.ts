@@ -73,8 +73,7 @@ export function scansOf(databaseFile: string, statements: readonly string[]): re
     return statements
       .filter((sql) => /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b/i.test(sql))
       .flatMap((sql) => {
-        const params = Object.fromEntries([...sql.matchAll(/:(\w+)/g)].map(([, name]) => [name, null]))
-        const plan = db.prepare<[object], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(params)
+        const plan = db.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...nothingFor(sql))
         return plan.map(({ detail }) => detail)
       })
       .filter((step) => {
@@ -84,4 +83,11 @@ export function scansOf(databaseFile: string, statements: readonly string[]): re
   } finally {
     db.close()
   }
+}
+
+/** A value for every parameter, named or not. */
+function nothingFor(sql: string): readonly unknown[] {
+  const named = [...sql.matchAll(/:(\w+)/g)].map(([, name]) => [name, null])
+  const unnamed = [...sql.matchAll(/\?/g)].map(() => null)
+  return named.length > 0 ? [...unnamed, Object.fromEntries(named)] : unnamed
 }

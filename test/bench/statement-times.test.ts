@@ -16,6 +16,7 @@ describe('the look at query plans', () => {
     ['a walk through all messages ever taken', 'SELECT * FROM inbox WHERE sender = :sender', 1],
     ['an order by its id', 'SELECT * FROM orders WHERE id = :id', 0],
     ['what waits to be sent', 'SELECT id FROM outbox_msg WHERE state < 2 ORDER BY lane, next_at', 0],
+    ['an order by its id, given without a name', 'SELECT * FROM orders WHERE id = ?', 0],
     ['what is no query', 'BEGIN IMMEDIATE', 0],
   ])('judges %s', (_, sql, scans) => {
     expect(scansOf(file, [sql])).toHaveLength(scans)
