@@ -71,23 +71,23 @@ export function givenUp(kind: ObligationKind, windowOver: boolean): AfterFailure
 /** Address lookups in a row that gave no invoice, after which the payee is asked again (money-path.md 3.10). */
 export const RESOLVE_FAILURES_MAX = 5
 
-const RESOLVE_BACKOFF_S = [60, 300, 900, 3600] as const
+const RESOLVE_BACKOFF_S = [60, 300, 900] as const
 
 /** Seconds until the next lookup of an address that failed `failures` times in a row. */
 export function resolveBackoffS(failures: number): number {
-  return RESOLVE_BACKOFF_S[Math.min(Math.max(failures, 1), RESOLVE_BACKOFF_S.length) - 1] ?? 3600
+  return RESOLVE_BACKOFF_S[Math.max(failures, 1) - 1] ?? 3600
 }
 
-const PROMPT_CADENCE_S = [600, 3600, 4 * 3600, 12 * 3600, 24 * 3600] as const
+const PROMPT_CADENCE_S = [600, 3600, 4 * 3600, 12 * 3600] as const
 
 /** Seconds between two prompts for an invoice, after `prompts` of them: growing, at most a day (DEC-27). */
 export function promptCadenceS(prompts: number): number {
-  return PROMPT_CADENCE_S[Math.min(Math.max(prompts, 1), PROMPT_CADENCE_S.length) - 1] ?? 86_400
+  return PROMPT_CADENCE_S[Math.max(prompts, 1) - 1] ?? 86_400
 }
 
-const LOOK_BACKOFF_S = [1, 2, 5, 10, 30, 60] as const
+const LOOK_BACKOFF_S = [1, 2, 5, 10, 30] as const
 
 /** Seconds until the next lookup of an intent whose outcome is unknown, after `tries` of them (money-path.md 3.5). */
 export function lookBackoffS(tries: number): number {
-  return LOOK_BACKOFF_S[Math.min(Math.max(tries, 0), LOOK_BACKOFF_S.length - 1)] ?? 60
+  return LOOK_BACKOFF_S[Math.max(tries, 0)] ?? 60
 }

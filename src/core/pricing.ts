@@ -178,7 +178,7 @@ export function publishableRates(rates: Rates, tickS: number): PublishableRates 
 export function quoteMsat(fiatAmount: number, rate: number, premiumPct: number): Result<Msat, 'out-of-range'> {
   assert(Number.isFinite(rate) && rate > 0, `not a rate: ${rate}`)
   const atMarket = (fiatAmount / rate) * SATS_PER_BTC
-  const sats = Math.trunc(premiumPct === 0 ? atMarket : atMarket - (premiumPct / 100) * atMarket)
+  const sats = Math.trunc(atMarket - (premiumPct / 100) * atMarket)
   return sats >= 0 && Number.isSafeInteger(sats * 1000) ? ok(satsToMsat(Math.abs(sats))) : err('out-of-range')
 }
 

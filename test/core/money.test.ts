@@ -30,6 +30,11 @@ describe('an amount', () => {
   })
 })
 
+test('a broken rule names itself as ours, and says which', () => {
+  expect(() => msat(-1)).toThrow(AssertionError)
+  expect(String(new AssertionError('a rule'))).toBe('AssertionError: a rule')
+})
+
 test('a case that can not be is a bug, and says which', () => {
   expect(() => unreachable('x' as never)).toThrow('unreachable: "x"')
 })

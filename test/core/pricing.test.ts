@@ -40,10 +40,15 @@ describe('combining quotes of one currency', () => {
     ['three that agree are averaged', [50_000, 50_300, 50_600], 50_300],
     ['an outlier among three is left out', [50_000, 50_400, 500_000], 50_200],
     ['outliers on both sides are left out', [1, 50_000, 50_400, 50_800, 1e9], 50_400],
-    ['a value exactly at the threshold counts', [95, 100, 105], 100],
+    ['a value exactly at the threshold counts', [95, 100, 102], 99],
+    ['a value just beyond the threshold does not', [94, 100, 102], 101],
     ['when nobody is near the median of four, the median stands', [10, 20, 40, 80], 30],
   ])('%s', (_, candidates, expected) => {
     expect(combineQuotes(candidates, 5)).toBe(expected)
+  })
+
+  it('needs a quote', () => {
+    expect(() => combineQuotes([], 5)).toThrow('no quotes')
   })
 
   it('never leaves the span of the candidates and does not depend on their order', () => {
@@ -93,6 +98,12 @@ describe('one tick of rates', () => {
     })
   })
 
+  it('is as old as the oldest observation in it', () => {
+    const observed = (name: string, agoS: number) => source(name, { USD: 50_000 }, { observedAtS: NOW - agoS })
+    const rates = aggregate([observed('a', 20), observed('b', 90), observed('c', 50)], 5, NOW)
+    expect(rates.get('USD')?.asOfS).toBe(NOW - 90)
+  })
+
   it('listens to other nodes only for currencies that nobody else resolves', () => {
     const nodes = source('nostr', { USD: 1, CUP: 9_000_000 }, { lastResort: true, observedAtS: NOW - 600 })
     const rates = aggregate([nodes, source('yadio', { USD: 50_000, CUP: Number.NaN })], 5, NOW)
@@ -119,7 +130,13 @@ describe('one tick of rates', () => {
     expect(after.get('CUP')).toEqual(rate(9e6, NOW - 300))
   })
 
+  it('learns a currency that was never quoted before', () => {
+    const merged = mergeRates(new Map([['USD', rate(1, NOW)]]), new Map([['CUP', rate(2, NOW)]]), NOW)
+    expect([...merged.keys()].sort()).toEqual(['CUP', 'USD'])
+  })
+
   it.each([
+    ['an older observation does not replace one of this very second', NOW, NOW - 600, 1],
     ['an older observation does not replace a newer one', NOW - 60, NOW - 600, 1],
     ['an observation of the same second does', NOW - 60, NOW - 60, 2],
     ['a rate from the future is replaced by any', NOW + 3600, NOW - 600, 2],
@@ -132,12 +149,14 @@ describe('one tick of rates', () => {
     const rates = new Map([
       ['USD', rate(50_000, NOW, { sources: ['coingecko', 'yadio'] })],
       ['ARS', rate(1e8, NOW)],
+      ['COP', rate(2e8, NOW)],
       ['CUP', rate(9e6, NOW, { sources: ['nostr'], lastResort: true })],
       ['EUR', rate(45_000, NOW - 300, { sources: ['blockchain'] })],
     ])
     const { quotes, sources } = publishableRates(rates, NOW)
     expect([...quotes]).toEqual([
       ['ARS', 1e8],
+      ['COP', 2e8],
       ['USD', 50_000],
     ])
     expect(sources).toEqual(['coingecko', 'yadio'])
@@ -249,6 +268,10 @@ describe('fees', () => {
     expect(() => feePerPartyMsat(satsToMsat(1), feeRate)).toThrow('not a fee rate')
   })
 
+  it.each([-0.1, 1.1, Number.NaN])('refuse the share %d for the developers', (share) => {
+    expect(() => devFeeMsat(satsToMsat(1), share)).toThrow('not a share')
+  })
+
   it('round halves away from zero', () => {
     expect([0.5, 1.5, 2.5, 0.49999999999999994, -0.5, -1.5, -0.4, 0].map(roundHalfAway)).toEqual([
       1, 2, 3, 0, -1, -2, 0, 0,
@@ -265,8 +288,13 @@ describe('the routing fee cap', () => {
     [5500, 0.002, 11],
     [1, 0.002, 10],
     [100_000, 0, 10],
+    [100_000, 1, 100_000],
   ])('for %i sats at rate %d is %i sats', (sats, maxRoutingFee, cap) => {
     expect(routingFeeCapMsat(satsToMsat(sats), maxRoutingFee)).toBe(satsToMsat(cap))
+  })
+
+  it.each([-0.1, 1.1, Number.NaN])('is not known for the rate %d', (maxRoutingFee) => {
+    expect(() => routingFeeCapMsat(satsToMsat(1), maxRoutingFee)).toThrow('not a routing fee rate')
   })
 
   it('never falls where amounts grow (W20)', () => {
@@ -306,7 +334,10 @@ describe('a price source that keeps failing', () => {
   ])('after %i failures in a row is left alone for %i s', (failures, pauseS) => {
     const breaker = afterFailures(failures)
     expect(breakerAllows(breaker, NOW + pauseS)).toBe(true)
-    if (pauseS > 0) expect(breakerAllows(breaker, NOW + pauseS - 1)).toBe(false)
+    if (pauseS > 0) {
+      expect(breakerAllows(breaker, NOW)).toBe(false)
+      expect(breakerAllows(breaker, NOW + pauseS - 1)).toBe(false)
+    }
   })
 
   it('is asked again when the clock was set back further than any pause', () => {
