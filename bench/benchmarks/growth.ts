@@ -13,6 +13,8 @@ import { type System, startSystem } from '../harness/system.ts'
 const LIVE = 1000
 const SIZES = { full: [1000, 100_000, 1_000_000], quick: [1000, 30_000] } as const
 const ACTIONS = { full: 600, quick: 200 } as const
+/** The first requests may wait for a long start; by the clocks of their traders they are young even then. */
+const AHEAD_S = 300
 
 /** A daemon with a past, and how SQLite fares in it. */
 type Grown = { readonly system: System; readonly times: StatementTimes; readonly make: RequestMaker }
@@ -30,7 +32,7 @@ async function grow(options: BenchOptions, orders: number): Promise<Grown> {
     system.filled()
     options.progress(`${orders} orders written in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`)
     daemon.start()
-    const grown = { system, times, make: new RequestMaker(system.nodePubkey) }
+    const grown = { system, times, make: new RequestMaker(system.nodePubkey, { aheadS: AHEAD_S }) }
     await act(grown, 20)
     await times.take(daemon)
     return grown
