@@ -1,5 +1,6 @@
 import { type EventFilter, matchesFilter } from '../../adapters/nostr/filter.ts'
 import type { NostrEvent } from '../../core/protocol.ts'
+import { compareNewestFirst, Timeline } from './timeline.ts'
 
 export type StoreVerdict = 'stored' | 'ephemeral' | 'duplicate' | 'replaced' | 'expired'
 
@@ -12,12 +13,11 @@ const FEW_RECIPIENTS = 16
  */
 export class EventStore {
   readonly #capacity: number
-  /** newest first, on equal times the lowest id first: the order in which relays answer */
-  readonly #newestFirst: NostrEvent[] = []
+  readonly #timeline = new Timeline()
   readonly #byId = new Map<string, NostrEvent>()
   readonly #byAddress = new Map<string, NostrEvent>()
   /** by the values of their `p` tags: what nearly every reader asks for */
-  readonly #byRecipient = new Map<string, Set<NostrEvent>>()
+  readonly #byRecipient = new Map<string, Timeline>()
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -36,13 +36,9 @@ export class EventStore {
       this.#byAddress.set(address, event)
     }
     this.#byId.set(event.id, event)
-    this.#newestFirst.splice(this.#positionOf(event), 0, event)
-    for (const recipient of recipientsOf(event)) {
-      const mail = this.#byRecipient.get(recipient)
-      if (mail === undefined) this.#byRecipient.set(recipient, new Set([event]))
-      else mail.add(event)
-    }
-    const oldest = this.#newestFirst.length > this.#capacity ? this.#newestFirst.at(-1) : undefined
+    this.#timeline.add(event)
+    for (const recipient of recipientsOf(event)) this.#mailOf(recipient).add(event)
+    const oldest = this.#timeline.length > this.#capacity ? this.#timeline.oldest : undefined
     if (oldest !== undefined) this.remove(oldest.id)
     return 'stored'
   }
@@ -52,15 +48,15 @@ export class EventStore {
     const event = this.#byId.get(id)
     if (event === undefined) return
     this.#byId.delete(id)
-    this.#newestFirst.splice(this.#positionOf(event), 1)
-    for (const recipient of recipientsOf(event)) this.#byRecipient.get(recipient)?.delete(event)
+    this.#timeline.remove(event)
+    for (const recipient of recipientsOf(event)) this.#mailOf(recipient).remove(event)
     const address = addressOf(event)
     if (address !== null && this.#byAddress.get(address) === event) this.#byAddress.delete(address)
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.#newestFirst.length = 0
+    this.#timeline.clear()
     this.#byId.clear()
     this.#byAddress.clear()
     this.#byRecipient.clear()
@@ -68,7 +64,7 @@ export class EventStore {
 
   /** All that is stored and not expired, newest first. */
   all(nowS: number): readonly NostrEvent[] {
-    return this.#newestFirst.filter((event) => !isExpired(event, nowS))
+    return this.#timeline.all().filter((event) => !isExpired(event, nowS))
   }
 
   /** What matches any of the filters, newest first, each filter limited to its own `limit` and to `maxLimit`. */
@@ -82,57 +78,39 @@ export class EventStore {
 
   #queryOne(filter: EventFilter, limit: number, nowS: number): NostrEvent[] {
     const recipients = filter['#p']
-    if (recipients !== undefined && recipients.length <= FEW_RECIPIENTS)
-      return this.#mailFor(recipients, filter, limit, nowS)
-    const found: NostrEvent[] = []
-    const until = filter.until ?? Number.POSITIVE_INFINITY
-    for (let at = this.#firstAtOrBefore(until); at < this.#newestFirst.length && found.length < limit; at++) {
-      const event = this.#newestFirst[at]
-      if (event === undefined || (filter.since !== undefined && event.created_at < filter.since)) break
-      if (matchesFilter(filter, event) && !isExpired(event, nowS)) found.push(event)
+    if (recipients === undefined || recipients.length > FEW_RECIPIENTS)
+      return firstOf(this.#timeline, filter, limit, nowS)
+    const found = new Set<NostrEvent>()
+    for (const recipient of recipients) {
+      const mail = this.#byRecipient.get(recipient)
+      if (mail !== undefined) for (const event of firstOf(mail, filter, limit, nowS)) found.add(event)
     }
-    return found
+    return recipients.length === 1 ? [...found] : [...found].sort(compareNewestFirst).slice(0, limit)
   }
 
-  #mailFor(recipients: readonly string[], filter: EventFilter, limit: number, nowS: number): NostrEvent[] {
-    if (limit <= 0) return []
-    const mail = new Set(recipients.flatMap((recipient) => [...(this.#byRecipient.get(recipient) ?? [])]))
-    return [...mail]
-      .filter((event) => matchesFilter(filter, event) && !isExpired(event, nowS))
-      .sort(compareNewestFirst)
-      .slice(0, limit)
-  }
-
-  #firstAtOrBefore(timeS: number): number {
-    return this.#lowestWhere((event) => event.created_at <= timeS)
-  }
-
-  #positionOf(event: NostrEvent): number {
-    return this.#lowestWhere((other) => compareNewestFirst(other, event) >= 0)
-  }
-
-  /** The lowest index whose event has a property that, once it holds, holds for all that follow. */
-  #lowestWhere(holds: (event: NostrEvent) => boolean): number {
-    let low = 0
-    let high = this.#newestFirst.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const event = this.#newestFirst[middle]
-      if (event !== undefined && holds(event)) high = middle
-      else low = middle + 1
-    }
-    return low
+  #mailOf(recipient: string): Timeline {
+    const known = this.#byRecipient.get(recipient)
+    if (known !== undefined) return known
+    const mail = new Timeline()
+    this.#byRecipient.set(recipient, mail)
+    return mail
   }
 }
 
-function compareNewestFirst(a: NostrEvent, b: NostrEvent): number {
-  if (a.created_at !== b.created_at) return b.created_at - a.created_at
-  if (a.id === b.id) return 0
-  return a.id < b.id ? -1 : 1
+/** The first `limit` events of a timeline that a filter matches. */
+function firstOf(timeline: Timeline, filter: EventFilter, limit: number, nowS: number): NostrEvent[] {
+  const found: NostrEvent[] = []
+  if (limit <= 0) return found
+  for (const event of timeline.between(filter.since ?? 0, filter.until ?? Number.POSITIVE_INFINITY)) {
+    if (!matchesFilter(filter, event) || isExpired(event, nowS)) continue
+    found.push(event)
+    if (found.length >= limit) break
+  }
+  return found
 }
 
-const recipientsOf = (event: NostrEvent): readonly string[] =>
-  event.tags.flatMap(([tag, value]) => (tag === 'p' && value !== undefined ? [value] : []))
+const recipientsOf = (event: NostrEvent): ReadonlySet<string> =>
+  new Set(event.tags.flatMap(([tag, value]) => (tag === 'p' && value !== undefined ? [value] : [])))
 
 const isEphemeral = (kind: number): boolean => kind >= 20_000 && kind < 30_000
 
