@@ -52,7 +52,7 @@ export function afterFailure(facts: {
 }
 
 /** What happens when neither the invoice nor the address gives a payment: who is asked, or whether it ends. */
-export function givenUp(kind: ObligationKind, windowOver: boolean): AfterFailure {
+export function givenUp(kind: ObligationKind, windowOver: boolean): Exclude<AfterFailure, 'same-again'> {
   switch (kind) {
     case 'dev_fee':
     case 'solver_reward':

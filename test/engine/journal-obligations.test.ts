@@ -61,6 +61,49 @@ const asked = () =>
   desk.said(BOB).filter((m) => m.payload?.kind === 'order' && m.payload.order.status === 'settled-hold-invoice')
 const prompts = () => asked().length
 
+/** What else can be owed, ready to be paid to an invoice of Bob's. */
+const owes = (kind: ObligationKind, windowS: number | null = null, destination?: string) => {
+  desk.payoutPlanned()
+  const { hash: hold } = desk.escrow()
+  const oid = `${kind}:x`
+  const invoice = desk.bobsInvoice()
+  desk.reserves(invoice.hash, oid)
+  desk.do((tx) => {
+    tx.s.obligation_plan({
+      oid,
+      kind,
+      order_id: ORDER_ID,
+      bond_id: null,
+      payee: BOB,
+      amount_msat: PAYOUT_MSAT,
+      max_fee_msat: satsToMsat(10),
+      funded_by: hold,
+      window_s: windowS,
+      attempts_max: 1,
+      retry_s: 300,
+      destination: destination ?? invoice.json,
+      now: tx.nowS,
+    })
+    for (const funded of tx.s.obligation_fund({ hash: hold, now: tx.nowS })) startPaying(desk.ctx, tx, funded.id)
+  })
+  const id = `pay:${oid}:0`
+  if (destination !== undefined) desk.do((tx) => addressAnswered(desk.ctx, tx, oid, 0, invoice.request, invoice.hash))
+  desk.woken()
+  return { oid, id }
+}
+
+/** A minute after it was owed: the window of a winner's claim, and what becomes of a claim that fails. */
+const BOND_WINDOWS = [
+  ['without a window: its winner may give another invoice', null, 'need_destination'],
+  ['within its window: its winner may give another invoice', 61, 'need_destination'],
+  ['when its window is over: a person must look', 60, 'review'],
+  ['after its window was over: a person must look', 59, 'review'],
+] as const
+const bondOutcome = (state: 'need_destination' | 'review') => ({
+  state,
+  review_why: state === 'review' ? 'payee-exhausted' : null,
+})
+
 describe('what the buyer is owed', () => {
   test('is written with the decision to settle, and blocked until LND has done it', () => {
     const { json } = desk.bobsInvoice()
@@ -196,6 +239,14 @@ describe('a settled escrow is shared out', () => {
     ])
   })
 
+  test('each transfer has its name, so that the same fact books it once', () => {
+    withDevFee()
+    desk.order()
+    const { hash } = desk.settledEscrow()
+    const rows = desk.store.all<{ id: string; order_id: string }>('SELECT id, order_id FROM ledger ORDER BY id')
+    expect(rows).toEqual([0, 1, 2].map((n) => ({ id: `settle:${hash}:${n}`, order_id: ORDER_ID })))
+  })
+
   test('who asks addresses is woken for the developers', () => {
     withDevFee()
     desk.payoutPlanned()
@@ -309,38 +360,6 @@ describe('a payment that failed', () => {
   /** LND has spoken about the attempt: no request is on its way. */
   const heard = (columns: Partial<LnOpRow> = {}, id = PAY_ID) =>
     desk.claimed(id, { state: 'in_flight', unacked: 0, known: 1, ...columns })
-  /** What else can be owed, ready to be paid to an invoice of Bob's. */
-  const owes = (kind: ObligationKind, destination?: string, windowS: number | null = null) => {
-    desk.payoutPlanned()
-    const { hash: hold } = desk.escrow()
-    const oid = `${kind}:x`
-    const invoice = desk.bobsInvoice()
-    desk.reserves(invoice.hash, oid)
-    desk.do((tx) => {
-      tx.s.obligation_plan({
-        oid,
-        kind,
-        order_id: ORDER_ID,
-        bond_id: null,
-        payee: BOB,
-        amount_msat: PAYOUT_MSAT,
-        max_fee_msat: satsToMsat(10),
-        funded_by: hold,
-        window_s: windowS,
-        attempts_max: 1,
-        retry_s: 300,
-        destination: destination ?? invoice.json,
-        now: tx.nowS,
-      })
-      for (const funded of tx.s.obligation_fund({ hash: hold, now: tx.nowS })) startPaying(desk.ctx, tx, funded.id)
-    })
-    const id = `pay:${oid}:0`
-    if (destination !== undefined) desk.do((tx) => addressAnswered(desk.ctx, tx, oid, 0, invoice.request, invoice.hash))
-    heard({}, id)
-    desk.woken()
-    return { oid, id }
-  }
-
   test('is tried again with the same invoice while the budget lasts, and the buyer is told once', () => {
     desk.payoutPlanned()
     for (const failures of [1, 2]) {
@@ -509,7 +528,8 @@ describe('a payment that failed', () => {
   })
 
   test('to the developers is tried for ever in their week, slowly when the budget is used up', () => {
-    const { oid, id } = owes('dev_fee', address('dev@fees.example'), WEEK_S)
+    const { oid, id } = owes('dev_fee', WEEK_S, address('dev@fees.example'))
+    heard({}, id)
     fails({}, id)
     expect(desk.owed(oid)).toMatchObject({ state: 'ready', failures: 1, destination_rev: 1, next_at: START_S + 3600 })
     expect(desk.woken()).toEqual(['resolver'])
@@ -520,35 +540,33 @@ describe('a payment that failed', () => {
     ['a second before its week is over', WEEK_S - 1, 'ready'],
     ['when its week is over', WEEK_S, 'void'],
   ])('to the developers %s', (_, elapsedS, state) => {
-    const { oid, id } = owes('dev_fee', address('dev@fees.example'), WEEK_S)
+    const { oid, id } = owes('dev_fee', WEEK_S, address('dev@fees.example'))
+    heard({}, id)
     desk.nowS += elapsedS
     fails({}, id)
     expect(desk.owed(oid).state).toBe(state)
     const shared = desk.ledger().filter((line) => line.includes('share'))
     expect(shared).toEqual(state === 'void' ? [`owed:${oid} > share: ${PAYOUT_MSAT}`] : [])
+    const booked = desk.store.all("SELECT id, order_id FROM ledger WHERE credit = 'share'")
+    expect(booked).toEqual(state === 'void' ? [{ id: `void:${oid}:0`, order_id: ORDER_ID }] : [])
     expect(desk.alerts()).toEqual(state === 'void' ? { [`obligation-void:${oid}`]: 1 } : {})
   })
 
   test('in a custody: who is owed is asked again, without a message that no client would know', () => {
     const { oid, id } = owes('custody')
+    heard({}, id)
     fails({}, id)
     expect(desk.owed(oid)).toMatchObject({ state: 'need_destination', prompts: 0 })
     expect(toldOfFailure()).toEqual([])
   })
 
-  test('of a slashed bond’s share after its window: a person must look', () => {
-    const { oid, id } = owes('bond_payout', undefined, 60)
+  test.each(BOND_WINDOWS)('of a slashed bond’s share %s', (_, windowS, state) => {
+    const { oid, id } = owes('bond_payout', windowS)
+    heard({}, id)
     desk.nowS += 60
     fails({}, id)
-    expect(desk.owed(oid)).toMatchObject({ state: 'review', review_why: 'payee-exhausted' })
-    expect(desk.alerts()).toEqual({ [`obligation-review:${oid}`]: 2 })
-  })
-
-  test('of a slashed bond’s share within its window: its winner may give another invoice', () => {
-    const { oid, id } = owes('bond_payout', undefined, 60)
-    desk.nowS += 59
-    fails({}, id)
-    expect(desk.owed(oid).state).toBe('need_destination')
+    expect(desk.owed(oid)).toMatchObject(bondOutcome(state))
+    expect(desk.alerts()).toEqual(state === 'review' ? { [`obligation-review:${oid}`]: 2 } : {})
   })
 })
 
@@ -576,7 +594,9 @@ describe('a planned payment whose invoice ends', () => {
   test('and is on its way already: it is left alone', () => {
     planned(60)
     desk.claimed(PAY_ID)
+    desk.woken()
     changesNothing(() => expires())
+    expect(desk.woken()).toEqual([])
   })
 
   test('after an attempt that failed: the buyer is asked', () => {
@@ -603,6 +623,15 @@ describe('a planned payment whose invoice ends', () => {
     desk.change(PAY_ID, { attempt: 1, unacked: 1, request_expires_at: desk.nowS - 100 })
     expires()
     expect(desk.op(PAY_ID).state).toBe('unknown')
+  })
+
+  test.each(BOND_WINDOWS)('and was for a slashed bond’s share %s', (_, windowS, state) => {
+    const { oid, id } = owes('bond_payout', windowS)
+    desk.nowS += 60
+    desk.change(id, { request_expires_at: desk.nowS })
+    expires(desk.op(id))
+    expect(desk.owed(oid)).toMatchObject(bondOutcome(state))
+    expect(toldOfFailure()).toEqual([])
   })
 
   test('and came from an address: it gives another one at once', () => {
@@ -673,6 +702,15 @@ describe('an address', () => {
     desk.nowS += elapsedS
     fails(DEV_FEE_ID)
     expect(desk.owed(DEV_FEE_ID)).toMatchObject({ state, destination_rev: 0, resolve_failures: 5 })
+  })
+
+  test.each(BOND_WINDOWS)('of the winner of a slashed bond’s share that fails %s', (_, windowS, state) => {
+    const { oid, id } = owes('bond_payout', windowS, address('bob@wallets.example'))
+    desk.change(id, { state: 'refused' })
+    desk.putOwed({ resolve_failures: 4 }, oid)
+    desk.nowS += 60
+    fails(oid)
+    expect(desk.owed(oid)).toMatchObject(bondOutcome(state))
   })
 
   test('gives an invoice: it is reserved, planned, and what failed before is forgotten', () => {

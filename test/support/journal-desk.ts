@@ -336,9 +336,18 @@ export class JournalDesk {
 
   /** Everything that the journal may change. */
   everything(): unknown {
-    return ['orders', 'hold', 'ln_op', 'obligation', 'ledger', 'alert', 'outbox_msg', 'outbox_pub', 'ln_node'].map(
-      (table) => this.store.all(`SELECT * FROM ${table}`),
-    )
+    return [
+      'orders',
+      'hold',
+      'ln_op',
+      'obligation',
+      'ledger',
+      'alert',
+      'outbox_msg',
+      'outbox_pub',
+      'payout_hash',
+      'ln_node',
+    ].map((table) => this.store.all(`SELECT * FROM ${table}`))
   }
 
   /** An intent was handed to LND, and no answer has come. */

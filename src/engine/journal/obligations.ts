@@ -241,7 +241,7 @@ export function promptDue(ctx: Ctx, tx: Tx): void {
   const rows = tx.store.all<ObligationRow>(
     `SELECT * FROM obligation WHERE state = 'need_destination' AND state NOT IN ('paid','forfeited','void')`,
   )
-  for (const row of rows) prompt(ctx, tx, row, row.last_prompt_at === null ? 0 : promptCadenceS(row.prompts))
+  for (const row of rows) prompt(ctx, tx, row, promptCadenceS(row.prompts))
 }
 
 /** A verified failure of one attempt, or an invoice that LND refuses while it has no record of a payment. */
@@ -318,8 +318,6 @@ function lookLater(tx: Tx, op: LnOpRow): void {
 
 function takePath(ctx: Ctx, tx: Tx, row: ObligationRow, path: ReturnType<typeof givenUp>): void {
   switch (path) {
-    case 'same-again':
-      return
     case 'fresh-invoice':
       // Used up, and yet nobody can be asked: slowly, until its window is over.
       tx.s.obligation_refetch({
@@ -364,6 +362,23 @@ function abandon(tx: Tx, op: LnOpRow, verdict: PaymentVerdict): boolean {
   return abandoned !== undefined
 }
 
+/** Ends an intent of which surely no request is on its way, without asking LND. False: one may be. */
+function withdraw(tx: Tx, op: LnOpRow, detail: string): boolean {
+  const withdrawn =
+    tx.s.op_void({ id: op.id, v: op.version }) ??
+    tx.s.op_abandon_pay({
+      id: op.id,
+      attempt: op.attempt,
+      looked_up: 0,
+      not_found: 0,
+      now: tx.surelyS,
+      skew: CLOCK_SKEW_S,
+      quiesce: QUIESCE_S,
+      detail,
+    })
+  return withdrawn !== undefined
+}
+
 /** `payment-failed`, once a series: what it says is what happens (DEC-40). */
 function tellFailure(ctx: Ctx, tx: Tx, row: ObligationRow, attemptsLeft: number): void {
   if (row.kind !== 'buyer_payout' || row.payee === null) return
@@ -387,19 +402,7 @@ export function expireUnsent(ctx: Ctx, tx: Tx, op: LnOpRow): void {
   const oid = op.obligation_id
   const row = oid === null ? undefined : obligationRow(tx, oid)
   if (row === undefined) return
-  const withdrawn =
-    tx.s.op_void({ id: op.id, v: op.version }) !== undefined ||
-    tx.s.op_abandon_pay({
-      id: op.id,
-      attempt: op.attempt,
-      looked_up: 0,
-      not_found: 0,
-      now: tx.surelyS,
-      skew: CLOCK_SKEW_S,
-      quiesce: QUIESCE_S,
-      detail: 'expired before it was sent',
-    }) !== undefined
-  if (!withdrawn) {
+  if (!withdraw(tx, op, 'expired before it was sent')) {
     // An earlier request may still be on its way: only a look-up can end this.
     tx.s.op_look_first({ id: op.id, v: op.version, now: tx.nowS, min_left: MIN_LIFE_TO_DISPATCH_S })
     tx.after(ctx.poke.executor)
@@ -460,22 +463,8 @@ export function changeDestination(
   )
     return 'reserved-elsewhere'
   const live = livePayment(tx, row.id)
-  if (live !== undefined) {
-    if (live.state !== 'planned') return 'payment-under-way'
-    const ended =
-      tx.s.op_void({ id: live.id, v: live.version }) !== undefined ||
-      tx.s.op_abandon_pay({
-        id: live.id,
-        attempt: live.attempt,
-        looked_up: 0,
-        not_found: 0,
-        now: tx.surelyS,
-        skew: CLOCK_SKEW_S,
-        quiesce: QUIESCE_S,
-        detail: 'swapped by the payee',
-      }) !== undefined
-    if (!ended) return 'payment-under-way'
-  }
+  // One that can not be withdrawn bars the change: the statement sees it.
+  if (live !== undefined) withdraw(tx, live, 'swapped by the payee')
   const changed = tx.s.obligation_destination({ dest: destination.json, oid: row.id, sender })
   if (changed === undefined) return 'payment-under-way'
   startPaying(ctx, tx, row.id)
