@@ -10,7 +10,8 @@ import {
   holdCreated,
   observeHold,
 } from '../../src/engine/journal/hold-facts.ts'
-import type { Origin } from '../../src/engine/say.ts'
+import { paymentSucceeded } from '../../src/engine/journal/payment-facts.ts'
+import { alert, type Origin } from '../../src/engine/say.ts'
 import type { HoldFact } from '../../src/ports/lightning.ts'
 import {
   ALICE,
@@ -20,6 +21,7 @@ import {
   JournalDesk,
   NODE,
   ORDER_ID,
+  PAY_ID,
   PAYOUT_MSAT,
   REQUEST,
   START_S,
@@ -145,9 +147,12 @@ describe('the invoice of an escrow exists at LND', () => {
     changesNothing(() => desk.do((tx) => holdCreated(desk.ctx, tx, stranger, desk.fact('open'))))
   })
 
-  test('for an order that wants none any more: it is not given out, and the log says so', () => {
-    desk.order({ status: 'canceled' })
-    desk.sentEscrow()
+  test.each([
+    ['that wants none any more', {}],
+    ['that nobody takes any more', { taker_pubkey: null, taker_identity: null }],
+  ])('for an order %s: it is not given out, and the log says so', (_, row) => {
+    desk.order({ status: 'canceled', ...row })
+    desk.sentEscrow(REQUEST)
     created(desk.fact('open'))
     expect(desk.where()).toBe('canceled')
     expect(desk.actions(ALICE)).toEqual([])
@@ -240,11 +245,21 @@ describe('LND holds the sats of an escrow', () => {
     expect(desk.escrow().rank).toBe(3)
   })
 
+  test('after they were given up as never asked for: they are given back', () => {
+    desk.order()
+    desk.sentEscrow()
+    desk.cancelledEscrow()
+    desk.do((tx) => cancelNotFound(desk.ctx, tx, cancelOp()))
+    expect(desk.escrow()).toMatchObject({ request: null, final: 'canceled' })
+    sees('accepted')
+    expect(cancelOp().state).toBe('planned')
+    expect(desk.woken()).toEqual(['executor'])
+  })
+
   test('again, after LND ended it by itself: nothing happens', () => {
     desk.order()
     desk.openEscrow()
     sees('canceled')
-    desk.store.run("UPDATE hold SET decision = 'none' WHERE epoch = 1")
     const [first] = holds()
     expect(first?.final).toBe('canceled')
     changesNothing(() => sees('accepted', { hash: first?.hash ?? '' }))
@@ -458,9 +473,36 @@ describe('LND has given an escrow back', () => {
     desk.put({ status })
     sees('canceled', over)
     expect(desk.where()).toBe('canceled')
+    expect(desk.escrow().held_msat).toBe(ESCROW_MSAT)
     expect(desk.alerts()).toEqual({ [`escrow-lost:${ORDER_ID}`]: 3 })
     for (const trader of [ALICE, BOB])
       expect(desk.actions(trader).slice(-2)).toEqual(['hold-invoice-payment-canceled', 'canceled'])
+  })
+
+  test.each([
+    ['with sats that we saw', 'held', {}, 1],
+    ['with sats that we never heard of', 'open', { receivedMsat: ESCROW_MSAT }, 1],
+    ['without a sat', 'open', {}, 0],
+  ] as const)(
+    'by itself, %s, while nothing can follow: the operator is told of what is lost',
+    (_, was, over, alerts) => {
+      desk.order()
+      if (was === 'held') desk.heldEscrow()
+      else desk.openEscrow()
+      desk.put({ status: 'waiting-payment', phase: 'timing-out' })
+      sees('canceled', over)
+      expect(Object.keys(desk.alerts())).toHaveLength(alerts)
+      expect(desk.where()).toBe('waiting-payment/timing-out')
+    },
+  )
+
+  test('by itself, and says so again: nothing more follows', () => {
+    desk.order()
+    desk.openEscrow()
+    const gone = desk.fact('canceled')
+    sees('canceled')
+    changesNothing(() => sees('canceled', gone))
+    expect(holds()).toHaveLength(2)
   })
 
   test('by itself and unpaid: the seller gets another one, once in a take (DEC-09)', () => {
@@ -490,12 +532,12 @@ describe('LND has given an escrow back', () => {
     expect(holds()).toHaveLength(3)
   })
 
-  test('of an offer that nobody takes any more: nothing follows', () => {
+  test.each(['pending', 'canceled'] as const)('of a %s offer that nobody takes any more: nothing follows', (status) => {
     desk.order()
     desk.openEscrow()
-    desk.put({ status: 'pending', taker_pubkey: null, taker_identity: null, taken_at: null })
+    desk.put({ status, taker_pubkey: null, taker_identity: null, taken_at: null })
     sees('canceled')
-    expect(desk.where()).toBe('pending')
+    expect(desk.where()).toBe(status)
     expect(holds()).toHaveLength(1)
   })
 
@@ -593,6 +635,80 @@ describe('the create of an escrow surely never reached LND', () => {
     desk.order()
     desk.sentEscrow()
     changesNothing(() => notSent('00'.repeat(32)))
+  })
+})
+
+describe('a fact ends the alert that its call was refused', () => {
+  const refused = (kind: string) =>
+    desk.do((tx) => alert(desk.ctx, tx, `lightning-refused:${kind}`, 3, 'LND refuses what we chose'))
+
+  test('the invoice is there', () => {
+    desk.order()
+    desk.sentEscrow()
+    refused('hold_create')
+    created(desk.fact('open'))
+    expect(desk.alerts()).toEqual({})
+  })
+
+  test('the sats are taken', () => {
+    desk.order()
+    desk.releasedEscrow()
+    refused('hold_settle')
+    sees('settled')
+    expect(desk.alerts()).toEqual({})
+  })
+
+  test.each([
+    ['given back', () => sees('canceled')],
+    ['not known to LND', () => desk.do((tx) => cancelNotFound(desk.ctx, tx, cancelOp()))],
+    [
+      'given back, and were before',
+      () => {
+        sees('canceled')
+        desk.change(cancelOp().id, { state: 'planned' })
+        refused('hold_cancel')
+        sees('canceled')
+      },
+    ],
+  ])('the sats are %s', (_, act) => {
+    desk.order()
+    desk.openEscrow()
+    desk.cancelledEscrow()
+    refused('hold_cancel')
+    act()
+    expect(desk.alerts()).toEqual({})
+  })
+})
+
+describe('what is said because of a fact is said once, under the name of the fact', () => {
+  const causes = () => [
+    ...new Set(
+      desk.store
+        .all<{ dedup_key: string }>('SELECT dedup_key FROM outbox_msg ORDER BY id')
+        .map(({ dedup_key }) => dedup_key.replace(/\/[0-9]+$/, '')),
+    ),
+  ]
+
+  test('of a trade that goes through', () => {
+    const { preimage } = desk.payoutSent()
+    desk.do((tx) => paymentSucceeded(desk.ctx, tx, PAY_ID, preimage, 0 as Msat))
+    const { hash } = desk.escrow()
+    expect(causes()).toEqual([
+      `hold_create:${hash}/done`,
+      `accepted:${hash}`,
+      `hold_settle:${hash}/done`,
+      `${PAY_ID}/paid`,
+    ])
+  })
+
+  test.each([
+    ['that vanishes', () => desk.heldEscrow(), 'gone'],
+    ['that vanishes when it is to be taken', () => desk.releasedEscrow(), 'settle-refused'],
+  ])('of an escrow %s', (_, prepare, name) => {
+    desk.order()
+    prepare()
+    sees('canceled')
+    expect(causes().at(-1)).toBe(`${name}:${desk.escrow().hash}`)
   })
 })
 

@@ -52,7 +52,7 @@ const paidLedger = () => desk.ledger().filter((line) => line.endsWith('credit') 
 describe('LND has paid the buyer', () => {
   test('it is booked, the trade is a success, the buyer is told, once', () => {
     const invoice = desk.payoutSent()
-    operatorHears(`payout-node-fault:${PAYOUT_ID}`)
+    for (const key of [`payout-node-fault:${PAYOUT_ID}`, 'lightning-refused:pay']) operatorHears(key)
     succeeds(invoice, msat(1234))
     expect(desk.op(PAY_ID)).toMatchObject({
       state: 'done',
@@ -347,6 +347,39 @@ describe('a call that did not do what was asked', () => {
     expect(desk.alerts()).toEqual({ 'lightning-refused:hold_create': 3 })
   })
 
+  test.each([
+    ['a settle', 'hold_settle', 'S', 601, true],
+    ['a settle', 'hold_settle', 'S', 600, false],
+    ['a settle', 'hold_settle', 'U', 601, true],
+    ['a cancel', 'hold_cancel', 'S', 601, true],
+    ['a cancel', 'hold_cancel', 'U', 600, false],
+    ['a create', 'hold_create', 'S', 601, false],
+  ] as const)(
+    'and was %s (%s, class %s) that waits for %i s: the operator is told: %s',
+    (_, kind, cls, waitedS, told) => {
+      desk.order()
+      const { hash } = kind === 'hold_settle' ? desk.releasedEscrow() : desk.openEscrow()
+      if (kind === 'hold_cancel') desk.cancelledEscrow()
+      const id = `${kind}:${hash}`
+      if (kind !== 'hold_create') desk.claimed(id)
+      desk.nowS += waitedS
+      const out = { class: cls, detail: 'down', connectionLost: false } as const
+      desk.do((tx) => troubled(desk.ctx, tx, desk.op(id), 1, out))
+      expect(desk.alerts()).toEqual(told ? { [`slow:${id}`]: 2 } : {})
+    },
+  )
+
+  test('because LND refuses to give back: that is said, and not that it is slow', () => {
+    desk.order()
+    const { hash } = desk.openEscrow()
+    desk.cancelledEscrow()
+    const id = `hold_cancel:${hash}`
+    desk.claimed(id)
+    desk.nowS += 601
+    desk.do((tx) => troubled(desk.ctx, tx, desk.op(id), 1, { class: 'B', detail: 'permission' }))
+    expect(desk.alerts()).toEqual({ 'lightning-refused:hold_cancel': 3 })
+  })
+
   test('because LND denies a hold that it told us of: said once, and the second time all money halts', () => {
     desk.order()
     const { hash } = desk.releasedEscrow()
@@ -502,6 +535,8 @@ describe('a look-up of a hold', () => {
     unknown(`hold_cancel:${hash}`)
     expect(resolves('hold_cancel', state === 'not-found' ? state : desk.fact(state))).toEqual(heard)
     expect(desk.op(`hold_cancel:${hash}`)).toMatchObject({ state: end, next_at: START_S })
+    expect(desk.halted()).toBe(false)
+    expect(desk.alerts()).toEqual({})
   })
 
   test.each([
@@ -600,8 +635,12 @@ describe('a look-up of a payment', () => {
     resolves('not-found')
     expect(desk.owed().state).toBe(state)
     expect(desk.op(PAY_ID)).toMatchObject(
-      state === 'ready' ? { state: 'unknown', next_at: desk.nowS + 30 } : { state: 'refused' },
+      state === 'ready'
+        ? { state: 'unknown', next_at: desk.nowS + 30 }
+        : { state: 'refused', last_detail: 'unpayable' },
     )
+    expect(desk.alerts()).toEqual({})
+    expect(desk.actions(BOB).includes('payment-failed')).toBe(state !== 'ready')
   })
 
   test('finds that this attempt failed', () => {
@@ -622,6 +661,14 @@ describe('a look-up of a payment', () => {
     expect(desk.op(PAY_ID)).toMatchObject(
       failures === 1 ? { last_class: 'T-attempt' } : { last_class: 'S', unacked: 1, known: 0 },
     )
+  })
+
+  test('finds only an earlier failure of an invoice that has ended since: the buyer is asked', () => {
+    desk.payoutSent({ expiryS: 3600 }, { state: 'unknown', known: 1, attempt_at: START_S + 3000 })
+    desk.nowS = START_S + 3630
+    resolves(FAILED)
+    expect(desk.op(PAY_ID)).toMatchObject({ state: 'refused', last_detail: 'unpayable' })
+    expect(desk.owed().state).toBe('need_destination')
   })
 
   test('finds a failure although the attempt has no time: it is this one', () => {

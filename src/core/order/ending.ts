@@ -162,10 +162,7 @@ export function decideDutyOver(order: Order, escrow: EscrowStanding): Decision {
 }
 
 /** LND reports the escrow cancelled and we did not decide it (DEC-09, DEC-10, C-12). */
-export function decideEscrowGone(
-  order: Order,
-  facts: { readonly everHeld: boolean; readonly reissues: number },
-): Decision {
+export function decideEscrowGone(order: Order, facts: { readonly reissues: number }): Decision {
   switch (order.status) {
     case 'waiting-payment':
       if (order.phase !== 'steady' || facts.reissues > 0) return { kind: 'ignored', why: 'the duty ends by its clock' }

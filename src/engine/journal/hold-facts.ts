@@ -95,7 +95,7 @@ export function holdCreated(ctx: Ctx, tx: Tx, op: LnOpRow, fact: HoldFact): void
 function replaceDead(ctx: Ctx, tx: Tx, hold: HoldRow, origin: Origin | null): void {
   tx.s.hold_final({ hash: hold.hash, final: 'canceled', msat: null, settle_index: null, now: tx.nowS })
   const order = loadOrder(tx.store, hold.order_id)
-  if (order === null || !('take' in order) || (order.phase !== 'opening' && order.status !== 'waiting-payment')) return
+  if (order === null || (order.phase !== 'opening' && order.status !== 'waiting-payment')) return
   planEscrow(ctx, tx, order, { amountMsat: hold.amount_msat, answers: order.status === 'pending', origin })
 }
 
@@ -106,7 +106,7 @@ export function observeHold(ctx: Ctx, tx: Tx, fact: HoldFact): void {
   switch (fact.state) {
     case 'open':
       tx.s.hold_observe({ hash: fact.hash, rank: 1, msat: null, held_at: null, height: null })
-      if (hold.decision === 'cancel') ensureCancel(ctx, tx, fact.hash)
+      ensureCancel(ctx, tx, fact.hash)
       return
     case 'accepted':
       observeAccepted(ctx, tx, hold, fact)
@@ -121,7 +121,7 @@ export function observeHold(ctx: Ctx, tx: Tx, fact: HoldFact): void {
 
 function observeAccepted(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void {
   if (hold.final !== null) {
-    if (hold.decision === 'cancel') ensureCancel(ctx, tx, hold.hash)
+    ensureCancel(ctx, tx, hold.hash)
     return
   }
   // Nobody was given this request yet: it is adopted first, by its create.
@@ -149,7 +149,6 @@ function observeAccepted(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void 
 }
 
 function observeSettled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void {
-  if (hold.final === 'settled') return
   if (hold.final === 'canceled') {
     halt(ctx, tx, hold.node_pubkey, `conflict:${hold.hash}`, `hold ${hold.hash}: LND settled what it had cancelled`)
     return
@@ -229,7 +228,7 @@ function observeCanceled(ctx: Ctx, tx: Tx, hold: HoldRow, fact: HoldFact): void 
   }
   if (everHeld)
     alert(ctx, tx, `escrow-lost:${order.id}`, 3, `LND cancelled the paid escrow of order ${order.id} by itself`)
-  decided(ctx, tx, order, decideEscrowGone(order, { everHeld, reissues: endedBefore(tx, order, hold.hash) }), {
+  decided(ctx, tx, order, decideEscrowGone(order, { reissues: endedBefore(tx, order, hold.hash) }), {
     cause: new Cause(`gone:${hold.hash}`),
     origin: null,
   })

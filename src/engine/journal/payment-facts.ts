@@ -39,7 +39,6 @@ export function paymentSucceeded(ctx: Ctx, tx: Tx, opId: string, preimage: strin
   const late = !done
   const other = row.paid_op !== null && row.paid_op !== op.id
   book(tx, op, row.amount_msat, feeMsat, other ? 'loss' : `owed:${row.id}`, row.order_id)
-  if (late) alert(ctx, tx, `late-success:${op.id}`, 3, `${op.id} succeeded after it was given up`)
   if (late || tx.s.obligation_paid({ op: op.id, oid: row.id }) === undefined) {
     tx.s.obligation_review({ oid: row.id, why: 'late-success' })
     alert(ctx, tx, `late-success:${op.id}`, 3, `${op.id} succeeded although ${row.id} was ${row.state}`)

@@ -270,7 +270,7 @@ test('T25: an order whose window is over ends, and unlike in the reference its m
 
 describe('an escrow that Lightning ended by itself', () => {
   const gone = (status: Status, phase: Phase = 'steady', reissues = 0) =>
-    told(decideEscrowGone(order(status, { kind: 'buy' }, phase), { everHeld: true, reissues }))
+    told(decideEscrowGone(order(status, { kind: 'buy' }, phase), { reissues }))
 
   test('DEC-09: is issued again while the seller’s time runs, once', () => {
     expect(gone('waiting-payment')).toEqual(['→ waiting-payment', 'plan escrow of 100300 sats'])

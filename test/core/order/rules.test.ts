@@ -48,7 +48,6 @@ type Facts = {
   readonly escrow: EscrowStanding
   readonly destination: Destination | null
   readonly nextTrade: NextTrade | null
-  readonly everHeld: boolean
   readonly reissues: number
   readonly remainder: 'child' | 'refused' | 'none'
   readonly as: 'canceled' | 'success'
@@ -111,7 +110,6 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
   escrow: fc.constantFrom<EscrowStanding>('none', 'unpaid', 'held'),
   destination: fc.constantFrom(null, INVOICE),
   nextTrade: anyNextTrade,
-  everHeld: fc.boolean(),
   reissues: fc.integer({ min: 0, max: 2 }),
   remainder: fc.constantFrom('child', 'refused', 'none'),
   as: fc.constantFrom('canceled', 'success'),
@@ -147,7 +145,6 @@ const SITUATIONS = standings().flatMap(({ status, phase }) =>
               escrow,
               destination,
               nextTrade: null,
-              everHeld: true,
               reissues: 0,
               remainder: 'none',
               as: escrow === 'held' ? 'canceled' : 'success',
