@@ -45,6 +45,11 @@ describe('the terms of a new order', () => {
     ['fixed sats', FIXED, { price: { kind: 'fixed', amountMsat: 100_000_000 }, fiat: { kind: 'single', amount: 50 } }],
     ['the market price', MARKET, { price: { kind: 'market' }, fiat: { kind: 'single', amount: 50 }, premium: 3 }],
     ['a range', RANGE, { price: { kind: 'market' }, fiat: { kind: 'range', min: 10, max: 100 } }],
+    [
+      'the most sats that can be counted',
+      { ...FIXED, amount: 9_007_199_254_740n },
+      { price: { kind: 'fixed', amountMsat: 9_007_199_254_740_000 } },
+    ],
     ['the largest fiat amount', { ...MARKET, fiatAmount: 10n ** 12n }, { fiat: { kind: 'single', amount: 1e12 } }],
     ['the widest range', { ...RANGE, minAmount: 1n, maxAmount: 10n ** 12n }, { fiat: { min: 1, max: 1e12 } }],
     [
@@ -85,6 +90,7 @@ describe('the terms of a new order', () => {
     ['negative fiat', { ...FIXED, fiatAmount: -1n }],
     ['more fiat than there is', { ...FIXED, fiatAmount: 10n ** 12n + 1n }],
     ['negative sats', { ...FIXED, amount: -1n }],
+    ['one sat more than can be counted', { ...FIXED, amount: 9_007_199_254_741n }],
     ['more sats than can be counted', { ...FIXED, amount: 2n ** 63n - 1n }],
     ['a range with fixed sats', { ...RANGE, amount: 100n, premium: 0n }],
     ['a range from nothing', { ...RANGE, minAmount: 0n }],

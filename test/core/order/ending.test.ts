@@ -195,6 +195,17 @@ describe('a cooperative cancel', () => {
     expect(cancel(trade(status, 'buyer'), BOB, 'held')).toEqual(['refused: invalid_pubkey'])
   })
 
+  test.each(statuses)('in %s is no business of a stranger, whoever has asked for it', (status) => {
+    for (const initiator of [null, 'buyer', 'seller'] as const)
+      expect(cancel(trade(status, initiator), CAROL, 'held')).toEqual(['refused: invalid_pubkey'])
+  })
+
+  test('of a buy order is told to the one who was not asked yet', () => {
+    const bought = order('active', { kind: 'buy' })
+    expect(cancel(bought, ALICE, 'held').at(-1)).toBe('bob: cooperative-cancel-initiated-by-peer')
+    expect(cancel(bought, BOB, 'held').at(-1)).toBe('alice: cooperative-cancel-initiated-by-peer')
+  })
+
   test('rests when Lightning confirms the refund, once', () => {
     const refunding = order('cooperatively-canceled', { kind: 'sell' }, 'refunding')
     expect(told(decideRefunded(refunding))).toEqual(['→ cooperatively-canceled'])
@@ -370,6 +381,11 @@ describe('an order that a person looked at', () => {
   })
 
   test('was not: the escrow, if there is one, goes back, and all who took part hear it', () => {
+    expect(told(decideOperatorEnds(order('fiat-sent', { kind: 'buy' }, 'review'), 'success'))).toEqual([
+      '→ success, duty ends',
+      'alice: purchase-completed',
+      'alice: rate',
+    ])
     expect(told(decideOperatorEnds(order('fiat-sent', { kind: 'sell' }, 'review'), 'canceled'))).toEqual([
       '→ canceled, duty ends',
       'cancel escrow: order-ended',

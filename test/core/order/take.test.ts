@@ -74,7 +74,7 @@ describe('who hears what of a take', () => {
   test.each([
     [
       'T2: a buyer without an invoice is asked for one, and his index is burnt',
-      decideTake(sell, BOB, TERMS, null, NOW),
+      () => decideTake(sell, BOB, TERMS, null, NOW),
       [
         '→ waiting-buyer-invoice, taken, duty starts',
         'burn index 9 of 2',
@@ -84,17 +84,17 @@ describe('who hears what of a take', () => {
     ],
     [
       'T3: a buyer who brings an address hears nothing until the escrow invoice is there',
-      decideTake(sell, BOB, TERMS, ADDRESS, NOW),
+      () => decideTake(sell, BOB, TERMS, ADDRESS, NOW),
       ['→ pending/opening, taken', 'plan escrow of 100300 sats, answers'],
     ],
     [
       'T4: a seller waits for the invoice that he will pay',
-      decideTake(buy, BOB, TERMS, null, NOW),
+      () => decideTake(buy, BOB, TERMS, null, NOW),
       ['→ pending/opening, taken', 'plan escrow of 100300 sats, answers'],
     ],
     [
       'T3: with the invoice the seller is asked to pay, and only now the taker’s index is burnt (DEC-22)',
-      decideAdopted(order('pending', { kind: 'sell' }, 'opening'), 'lnbc1e', REPUTATION, 'buyer'),
+      () => decideAdopted(order('pending', { kind: 'sell' }, 'opening'), 'lnbc1e', REPUTATION, 'buyer'),
       [
         '→ waiting-payment, duty starts',
         'burn index 9 of 2',
@@ -104,7 +104,7 @@ describe('who hears what of a take', () => {
     ],
     [
       'T4: the taker who sells gets his answer, the maker the news',
-      decideAdopted(order('pending', { kind: 'buy' }, 'opening'), 'lnbc1e', REPUTATION, 'seller'),
+      () => decideAdopted(order('pending', { kind: 'buy' }, 'opening'), 'lnbc1e', REPUTATION, 'seller'),
       [
         '→ waiting-payment, duty starts',
         'burn index 9 of 2',
@@ -114,12 +114,12 @@ describe('who hears what of a take', () => {
     ],
     [
       'T5: the buyer’s invoice makes an escrow, of which nobody hears yet',
-      decideAddInvoice(order('waiting-buyer-invoice', { kind: 'sell' }), INVOICE),
+      () => decideAddInvoice(order('waiting-buyer-invoice', { kind: 'sell' }), INVOICE),
       ['→ waiting-buyer-invoice/opening, duty ends', 'plan escrow of 100300 sats'],
     ],
     [
       'T5: then the seller learns about his taker and is asked to pay; the index was burnt before',
-      decideAdopted(order('waiting-buyer-invoice', { kind: 'sell' }, 'opening'), 'lnbc1e', REPUTATION, 'buyer'),
+      () => decideAdopted(order('waiting-buyer-invoice', { kind: 'sell' }, 'opening'), 'lnbc1e', REPUTATION, 'buyer'),
       [
         '→ waiting-payment, duty starts',
         'alice: pay-invoice {reputation}',
@@ -129,7 +129,7 @@ describe('who hears what of a take', () => {
     ],
     [
       'T8: the invoice of a maker who buys starts the trade',
-      decideAddInvoice(order('waiting-buyer-invoice', { kind: 'buy' }), INVOICE),
+      () => decideAddInvoice(order('waiting-buyer-invoice', { kind: 'buy' }), INVOICE),
       [
         '→ active, duty ends',
         'bob: buyer-took-order {active 100300 sats}',
@@ -138,20 +138,25 @@ describe('who hears what of a take', () => {
     ],
     [
       'DEC-09: an invoice that was issued again reaches the seller alone, and no clock starts anew',
-      decideAdopted(order('waiting-payment', { kind: 'sell' }), 'lnbc2e', REPUTATION, 'seller'),
+      () => decideAdopted(order('waiting-payment', { kind: 'sell' }), 'lnbc2e', REPUTATION, 'seller'),
       ['→ waiting-payment', 'alice: pay-invoice {waiting-payment 100300 sats, lnbc2e} index 4 asks'],
     ],
     [
+      'DEC-09: so it does where the seller is the taker',
+      () => decideAdopted(order('waiting-payment', { kind: 'buy' }), 'lnbc2e', REPUTATION, 'seller'),
+      ['→ waiting-payment', 'bob: pay-invoice {waiting-payment 100300 sats, lnbc2e} index 9 asks'],
+    ],
+    [
       'DEC-35: a take whose invoice came too late has never been, and its sender is told',
-      decideAnswerLate(order('pending', { kind: 'buy' }, 'opening')),
+      () => decideAnswerLate(order('pending', { kind: 'buy' }, 'opening')),
       [
         '→ pending, take undone, duty ends',
         'cancel escrow: answer-late',
         'bob: cant-do pending_order_exists to what waits',
       ],
     ],
-  ])('%s', (_, decision, expected) => {
-    expect(told(decision)).toEqual(expected)
+  ])('%s', (_, decide, expected) => {
+    expect(told(decide())).toEqual(expected)
   })
 
   test('a taker in full privacy has no index to burn', () => {
@@ -164,6 +169,8 @@ describe('who hears what of a take', () => {
     const given = order('pending', { kind: 'buy', more: { makerDestination: INVOICE } })
     const decision = decideTake(given, BOB, TERMS, ADDRESS, NOW)
     expect(decision).toMatchObject({ change: { take: { buyerDestination: INVOICE, takenAtS: NOW, taker: BOB } } })
+    const sold = decideTake(order('pending', { kind: 'sell' }), BOB, TERMS, ADDRESS, NOW)
+    expect(sold).toMatchObject({ change: { take: { buyerDestination: ADDRESS } } })
   })
 
   test('an invoice is taken only where one is waited for', () => {
@@ -195,11 +202,29 @@ describe('what a trader is shown', () => {
     })
   })
 
+  test('a seller is asked for amount and fee, and sees no keys and the window of the order (SO.ask2)', () => {
+    const asked = decideAdopted(order('pending', { kind: 'sell' }, 'opening'), 'lnbc1e', REPUTATION, 'buyer')
+    expect(shown(asked, ALICE, 'pay-invoice')).toMatchObject({
+      status: 'waiting-payment',
+      amount: 100_300n,
+      expiresAt: BigInt(NOW + 1000),
+      buyerTradePubkey: null,
+      sellerTradePubkey: null,
+      buyerInvoice: null,
+    })
+  })
+
   test('both parties see each other’s keys once the sats are locked, each with his own amount', () => {
     const decision = decideAddInvoice(order('waiting-buyer-invoice', { kind: 'buy' }), INVOICE)
     const keys = { buyerTradePubkey: ALICE.pubkey, sellerTradePubkey: BOB.pubkey }
     const seller = shown(decision, BOB, 'buyer-took-order')
-    expect(seller).toMatchObject({ ...keys, amount: 100_300n, buyerInvoice: null, expiresAt: BigInt(NOW + 1000) })
+    expect(seller).toMatchObject({
+      ...keys,
+      status: 'active',
+      amount: 100_300n,
+      buyerInvoice: null,
+      expiresAt: BigInt(NOW + 1000),
+    })
     const buyer = shown(decision, ALICE, 'hold-invoice-payment-accepted')
     expect(buyer).toMatchObject({ ...keys, amount: 99_700n, buyerInvoice: 'lnbc1buyer' })
   })

@@ -39,7 +39,7 @@ describe('who hears what of a trade', () => {
   test.each([
     [
       'T6: the sats are locked and the trade is on; each side sees its own amount',
-      accepted('sell', TAKE.buyerDestination),
+      () => accepted('sell', TAKE.buyerDestination),
       [
         '→ active, duty ends',
         'alice: buyer-took-order {active 100300 sats}',
@@ -48,7 +48,7 @@ describe('who hears what of a trade', () => {
     ],
     [
       'T7: the sats are locked, and a maker who buys owes an invoice and learns about his taker',
-      accepted('buy', null),
+      () => accepted('buy', null),
       [
         '→ waiting-buyer-invoice, duty starts',
         'alice: add-invoice {waiting-buyer-invoice 99700 sats} asks',
@@ -58,31 +58,32 @@ describe('who hears what of a trade', () => {
     ],
     [
       'T9: the buyer sends the fiat; each learns the other’s key',
-      decideFiatSent(order('active', { kind: 'sell' }), BOB.pubkey, null),
+      () => decideFiatSent(order('active', { kind: 'sell' }), BOB.pubkey, null),
       ['→ fiat-sent', 'bob: fiat-sent-ok {peer alice} rid', 'alice: fiat-sent-ok {peer bob}'],
     ],
     [
       'T10: the seller releases, of which nobody hears before Lightning confirms it',
-      decideRelease(order('fiat-sent', { kind: 'sell' }), ALICE.pubkey, null),
+      () => decideRelease(order('fiat-sent', { kind: 'sell' }), ALICE.pubkey, null),
       ['→ fiat-sent/releasing', 'settle escrow, pay bob 99700 sats'],
     ],
     [
       'T10: a seller may release while there is a dispute',
-      decideRelease(order('dispute', { kind: 'buy' }), BOB.pubkey, null),
+      () => decideRelease(order('dispute', { kind: 'buy' }), BOB.pubkey, null),
       ['→ dispute/releasing', 'settle escrow, pay alice 99700 sats'],
     ],
     [
       'T10: Lightning has settled the escrow',
-      decideSettled(order('fiat-sent', { kind: 'sell' }, 'releasing'), null, null),
+      () => decideSettled(order('fiat-sent', { kind: 'sell' }, 'releasing'), null, null),
       ['→ settled-hold-invoice', 'alice: hold-invoice-payment-settled rid', 'bob: released', 'alice: rate'],
     ],
     [
       'T10: the remainder of a seller’s range goes on under his new key, in answer to his release',
-      decideSettled(
-        order('fiat-sent', { kind: 'sell' }, 'releasing'),
-        offer('sell', { id: 'child', maker: { ...ALICE, pubkey: ALICE_NEXT.pubkey, tradeIndex: 5 } }),
-        null,
-      ),
+      () =>
+        decideSettled(
+          order('fiat-sent', { kind: 'sell' }, 'releasing'),
+          offer('sell', { id: 'child', maker: { ...ALICE, pubkey: ALICE_NEXT.pubkey, tradeIndex: 5 } }),
+          null,
+        ),
       [
         '→ settled-hold-invoice',
         'alice: hold-invoice-payment-settled rid',
@@ -93,11 +94,12 @@ describe('who hears what of a trade', () => {
     ],
     [
       'T10: the remainder of a buyer’s range is news to him, not an answer',
-      decideSettled(
-        order('fiat-sent', { kind: 'buy' }, 'releasing'),
-        offer('buy', { id: 'child', maker: { ...ALICE, pubkey: ALICE_NEXT.pubkey, tradeIndex: 5 } }),
-        null,
-      ),
+      () =>
+        decideSettled(
+          order('fiat-sent', { kind: 'buy' }, 'releasing'),
+          offer('buy', { id: 'child', maker: { ...ALICE, pubkey: ALICE_NEXT.pubkey, tradeIndex: 5 } }),
+          null,
+        ),
       [
         '→ settled-hold-invoice',
         'bob: hold-invoice-payment-settled rid',
@@ -108,7 +110,7 @@ describe('who hears what of a trade', () => {
     ],
     [
       'DEC-21: a remainder that can not go on is canceled under its own id, not under that of the trade',
-      decideSettled(order('fiat-sent', { kind: 'sell' }, 'releasing'), null, 'child'),
+      () => decideSettled(order('fiat-sent', { kind: 'sell' }, 'releasing'), null, 'child'),
       [
         '→ settled-hold-invoice',
         'alice: hold-invoice-payment-settled rid',
@@ -118,13 +120,37 @@ describe('who hears what of a trade', () => {
       ],
     ],
     [
+      'T6: so it is for a maker who buys and has said where he wants his sats',
+      () => accepted('buy', TAKE.buyerDestination),
+      [
+        '→ active, duty ends',
+        'bob: buyer-took-order {active 100300 sats}',
+        'alice: hold-invoice-payment-accepted {active 99700 sats}',
+      ],
+    ],
+    [
+      'T11: a maker who buys has his sats',
+      () => decidePaid(order('settled-hold-invoice', { kind: 'buy' })),
+      ['→ success', 'alice: purchase-completed', 'alice: rate'],
+    ],
+    [
+      'C-16: so it is for a maker who buys',
+      () => decideSettleRefused(order('dispute', { kind: 'buy' }, 'releasing')),
+      [
+        '→ dispute/review',
+        'alice: hold-invoice-payment-canceled',
+        'bob: hold-invoice-payment-canceled',
+        'alert 3 escrow-lost:buy-order',
+      ],
+    ],
+    [
       'T11: the buyer has his sats',
-      decidePaid(order('settled-hold-invoice', { kind: 'sell' })),
+      () => decidePaid(order('settled-hold-invoice', { kind: 'sell' })),
       ['→ success', 'bob: purchase-completed', 'bob: rate'],
     ],
     [
       'C-16: the escrow was gone before it could be settled: both learn it, and a person looks',
-      decideSettleRefused(order('fiat-sent', { kind: 'sell' }, 'releasing')),
+      () => decideSettleRefused(order('fiat-sent', { kind: 'sell' }, 'releasing')),
       [
         '→ fiat-sent/review',
         'bob: hold-invoice-payment-canceled',
@@ -132,8 +158,8 @@ describe('who hears what of a trade', () => {
         'alert 3 escrow-lost:sell-order',
       ],
     ],
-  ])('%s', (_, decision, expected) => {
-    expect(told(decision)).toEqual(expected)
+  ])('%s', (_, decide, expected) => {
+    expect(told(decide())).toEqual(expected)
   })
 
   test('facts that are seen twice are told once', () => {
@@ -154,19 +180,27 @@ describe('a maker goes on under another trade key', () => {
   test.each([
     [
       'while nobody took his offer',
-      renamed(order('pending', { kind: 'sell' })),
+      () => renamed(order('pending', { kind: 'sell' })),
       ['→ pending', 'alice-next: trade-pubkey rid'],
     ],
-    ['of a buy offer too', renamed(order('pending', { kind: 'buy' })), ['→ pending', 'alice-next: trade-pubkey rid']],
-    ['not of somebody else', renamed(order('pending', { kind: 'sell' }), BOB.identity), ['refused: invalid_pubkey']],
+    [
+      'of a buy offer too',
+      () => renamed(order('pending', { kind: 'buy' })),
+      ['→ pending', 'alice-next: trade-pubkey rid'],
+    ],
+    [
+      'not of somebody else',
+      () => renamed(order('pending', { kind: 'sell' }), BOB.identity),
+      ['refused: invalid_pubkey'],
+    ],
     [
       'not while a take opens',
-      renamed(order('pending', { kind: 'sell' }, 'opening')),
+      () => renamed(order('pending', { kind: 'sell' }, 'opening')),
       ['refused: not_allowed_by_status'],
     ],
-    ['not of a trade', renamed(order('active', { kind: 'sell' })), ['refused: invalid_order_status']],
-    ['not of what is over', renamed(order('canceled', { kind: 'sell' })), ['refused: invalid_order_status']],
-  ])('%s', (_, decision, story) => expect(told(decision)).toEqual(story))
+    ['not of a trade', () => renamed(order('active', { kind: 'sell' })), ['refused: invalid_order_status']],
+    ['not of what is over', () => renamed(order('canceled', { kind: 'sell' })), ['refused: invalid_order_status']],
+  ])('%s', (_, decide, story) => expect(told(decide())).toEqual(story))
 
   test('and the order is his by the key that he wrote with', () => {
     expect(renamed(order('pending', { kind: 'sell' }))).toMatchObject({ change: { makerPubkey: ALICE_NEXT.pubkey } })
@@ -209,6 +243,17 @@ describe('fiat-sent is refused', () => {
     ])
       expect(decision).toMatchObject({ kind: 'moved', change: { status: 'fiat-sent' } })
     expect(kept('sell', RANGE, BOB.pubkey)).not.toHaveProperty('change.nextTrade')
+  })
+
+  test('a buyer’s range needs no key for its remainder', () => {
+    const range = order('active', { kind: 'buy', more: { fiat: RANGE } })
+    const decision = decideFiatSent(range, ALICE.pubkey, null)
+    expect(told(decision)).toEqual([
+      '→ fiat-sent',
+      'alice: fiat-sent-ok {peer bob} rid',
+      'bob: fiat-sent-ok {peer alice}',
+    ])
+    expect(decision).not.toHaveProperty('change.nextTrade')
   })
 
   test('a key that is of no use is not looked at', () => {

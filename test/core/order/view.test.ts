@@ -79,13 +79,18 @@ describe('what an order looks like', () => {
       buyerTradePubkey: BOB.pubkey,
       sellerTradePubkey: ALICE.pubkey,
       buyerInvoice: 'lnbc1buyer',
+      expiresAt: BigInt(offer('sell').expiresAtS),
     })
+    expect(payoutAskView(offer('sell'), { ...TAKE, buyerDestination: null }).buyerInvoice).toBeNull()
   })
 
   test('to a party who asks for it: the stored amount, the keys, no invoice', () => {
     const keys = { buyerTradePubkey: BOB.pubkey, sellerTradePubkey: ALICE.pubkey, buyerInvoice: null }
     const active = order('active', { kind: 'sell', more: { makerDestination: INVOICE } })
     expect(storedView(active)).toMatchObject({ ...keys, status: 'active', amount: 100_000n })
+    expect(storedView(active).expiresAt).toBe(BigInt(active.expiresAtS))
+    const atMarket = order('active', { kind: 'sell', more: { price: { kind: 'market' } } })
+    expect(storedView(atMarket).amount).toBe(100_000n)
     expect(storedView(order('fiat-sent', { kind: 'sell' }, 'review'))).toMatchObject({ ...keys, status: 'fiat-sent' })
   })
 
