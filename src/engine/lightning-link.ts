@@ -11,8 +11,10 @@ import { canceledFact, halt, observeHold } from './journal/hold-facts.ts'
 import { CLOCK_SKEW_S } from './journal/obligations.ts'
 import { paymentSucceeded } from './journal/payment-facts.ts'
 import { foreignHold, foreignPayment, meetNode } from './recovery/foreign.ts'
+import { newsAmong } from './recovery/hold-news.ts'
 import { checkSentinels } from './recovery/sentinels.ts'
 import { auditSettled } from './recovery/settled-audit.ts'
+import { holdRow } from './rows.ts'
 
 /** A verified connection: what claims are made on. */
 export type Verified = { readonly conn: LightningConnection; readonly epoch: number; readonly node: string }
@@ -233,15 +235,16 @@ export class LightningLink implements LightningState {
     const row = this.#c.store.get<LnNodeRow>('SELECT * FROM ln_node WHERE node_pubkey = :node', { node })
     const metAt = Number(this.#c.store.s.meta_get({ key: `met:${node}` })?.value ?? nowS(this.#c))
     const sinceS = Math.max(metAt, (row?.last_alive_at ?? 0) - DAY_S)
-    const pending = await conn.listHolds({ pendingOnly: true, createdSinceS: 0 })
-    if (!pending.ok) return pending.detail
+    // Of what is older only what is pending: nothing that ended so long ago is news.
+    const older = await conn.listHolds({ pendingOnly: true, createdSinceS: 0, createdUntilS: sinceS - 1 })
+    if (!older.ok) return older.detail
     const recent = await conn.listHolds({ pendingOnly: false, createdSinceS: sinceS })
     if (!recent.ok) return recent.detail
     const payments = await conn.listPayments(sinceS)
     if (!payments.ok) return payments.detail
-    const facts = new Map([...recent.value, ...pending.value].map((fact) => [fact.hash, fact]))
-    await this.#observeAll([...facts.values()], node)
-    await this.#lookUpMissing(conn, node, new Set(facts.keys()))
+    const facts = [...older.value, ...recent.value]
+    await this.#observeAll(facts, node)
+    await this.#lookUpMissing(conn, node, new Set(facts.map(({ hash }) => hash)))
     await this.#c.door.submit({
       name: 'reconcile-payments',
       run: (tx) => {
@@ -254,7 +257,7 @@ export class LightningLink implements LightningState {
 
   #observeAll(facts: readonly HoldFact[], node: string): Promise<unknown> {
     return Promise.all(
-      facts.map((fact) =>
+      newsAmong(this.#c.store, facts).map((fact) =>
         this.#c.door.submit({
           name: `observe:${fact.state}`,
           run: (tx) => {
@@ -268,12 +271,13 @@ export class LightningLink implements LightningState {
 
   /** Our open holds that fell out of LND's list: each is asked for by itself. */
   async #lookUpMissing(conn: LightningConnection, node: string, listed: ReadonlySet<string>): Promise<void> {
-    const rows = this.#c.store.all<HoldRow>(
-      'SELECT * FROM hold WHERE final IS NULL AND request IS NOT NULL AND node_pubkey = :node',
+    const rows = this.#c.store.all<{ hash: string }>(
+      'SELECT hash FROM hold WHERE final IS NULL AND request IS NOT NULL AND node_pubkey = :node',
       { node },
     )
-    for (const hold of rows) {
-      if (listed.has(hold.hash)) continue
+    for (const { hash } of rows) {
+      const hold = listed.has(hash) ? undefined : holdRow(this.#c.store, hash)
+      if (hold === undefined || hold.final !== null) continue
       const seen: Lookup<HoldFact | 'not-found'> = await conn.lookupHold(hold.hash)
       if (!seen.ok) continue
       const fact = seen.value === 'not-found' ? this.#expiredFact(hold) : seen.value

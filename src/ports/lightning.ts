@@ -158,10 +158,12 @@ export interface LightningConnection {
     | CallTrouble
   >
   lookupHold(hash: string): Promise<Lookup<HoldFact | 'not-found'>>
-  /** All invoices of the node that are open or accepted, or that were created since `createdSinceS`; all pages. */
+  /** The node's invoices created from `createdSinceS` to `createdUntilS`, both included; all, or the open and accepted; all pages. */
   listHolds(query: {
     readonly pendingOnly: boolean
     readonly createdSinceS: number
+    /** no end when absent */
+    readonly createdUntilS?: number
   }): Promise<Lookup<readonly HoldFact[]>>
   /** Hints only: facts of one hold as they happen; silent for unknown hashes; ends by itself after a final state. */
   watchHold(hash: string, onFact: (fact: HoldFact) => void): Watch

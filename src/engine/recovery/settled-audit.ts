@@ -20,9 +20,9 @@ export async function auditSettled(ctx: Ctx, { conn, node }: Asked): Promise<voi
     `SELECT * FROM (SELECT * FROM hold WHERE final = 'settled' ORDER BY settle_index DESC LIMIT 500) h
       WHERE h.htlc_resolved = 0 AND h.node_pubkey = :node AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.cause = 'lost:' || h.hash)
      UNION
-     SELECT h.* FROM alert a JOIN hold h ON h.hash = substr(a.key, ${UNCLAIMED.length + 1})
+     SELECT h.* FROM alert a JOIN hold h ON h.hash = substr(a.key, :skip)
       WHERE a.key GLOB '${UNCLAIMED}*' AND a.closed_at IS NULL AND h.htlc_resolved = 0 AND h.node_pubkey = :node`,
-    { node },
+    { node, skip: UNCLAIMED.length + 1 },
   )
   for (const hold of holds) {
     const seen = await conn.htlcsResolved(hold.hash)

@@ -3,7 +3,7 @@ import { openStore } from '../../../src/adapters/sqlite/store.ts'
 import { queriesIn } from './queries.ts'
 
 /** Tables of which every row is wanted, and which stay small. */
-const SMALL = new Set(['relay', 'ln_node', 'alert', 'price', 'CONSTANT'])
+const SMALL = new Set(['relay', 'ln_node', 'alert', 'price', 'CONSTANT', 'json_each'])
 
 /** Partial indexes of what is under way: short, however much has been traded. */
 const LIVE = new Set([

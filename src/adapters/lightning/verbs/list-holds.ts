@@ -1,5 +1,5 @@
 import { ok } from '../../../core/result.ts'
-import type { HoldFact, Lookup } from '../../../ports/lightning.ts'
+import type { HoldFact, LightningConnection, Lookup } from '../../../ports/lightning.ts'
 import type { Calls } from '../calls.ts'
 import { classify, explain } from '../classification.ts'
 import { holdFactOf } from '../translate.ts'
@@ -7,12 +7,12 @@ import { noAnswer, reading } from './answer.ts'
 import { allPages, PAGE_ROWS } from './pages.ts'
 
 /**
- * All invoices, or the open and accepted ones, created at or after a moment (money-path.md 1.6). Pages go forward, so what
- * is added meanwhile comes too.
+ * All invoices, or the open and accepted ones, created within a time (money-path.md 1.6). Pages go forward, so what is
+ * added meanwhile comes too.
  */
 export async function listHolds(
   calls: Calls,
-  query: { readonly pendingOnly: boolean; readonly createdSinceS: number },
+  query: Parameters<LightningConnection['listHolds']>[0],
 ): Promise<Lookup<readonly HoldFact[]>> {
   const listed = await allPages('listInvoices', async (offset) => {
     const answer = await calls.unary('listInvoices', {
@@ -20,6 +20,7 @@ export async function listHolds(
       index_offset: offset,
       num_max_invoices: PAGE_ROWS,
       creation_date_start: query.createdSinceS,
+      ...(query.createdUntilS === undefined ? {} : { creation_date_end: query.createdUntilS }),
     })
     return answer.ok ? ok({ rows: answer.value.invoices, lastIndex: answer.value.last_index_offset }) : answer
   })
