@@ -1,13 +1,15 @@
 /**
  * Opens events in threads beside the main one, which stays free for timers, Lightning and replies: a message costs
- * portable curves about ten milliseconds, native ones a third of one. A thread that dies is not missed: its events are
- * opened here.
+ * portable curves about ten milliseconds, native ones a third of one. With native curves the way to a thread costs more
+ * than a lone message is worth: the first of a turn is opened here, and what comes with it goes over in one parcel. A
+ * thread that dies is not missed: its events are opened here.
  */
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import type { NostrEvent } from '../core/protocol.ts'
 import { type Opened, type Opener, openHere } from '../engine/inbox/opener.ts'
 import type { Log } from '../ports/system.ts'
+import { portableCurves } from '../wire/curves.ts'
 import type { Recipient } from '../wire/transport.ts'
 import type { CurvesBackend } from './curves.ts'
 import type { Answer } from './opener-thread.ts'
@@ -18,20 +20,26 @@ const THREADS_MAX = 4
 const here = { cores: availableParallelism(), fromSources: import.meta.filename.endsWith('.ts') }
 
 /**
- * How many threads the operator's choice comes to. `auto` is none with native curves, where the way to a thread and back
- * costs more than checking a signature (perf.md 2), and none on a single core. Run from sources there are none at all:
- * threads can not load them.
+ * How many threads the operator's choice comes to. `auto` is one with native curves, which is never busier than the main
+ * thread (perf.md 5), one for each core with portable ones, and none on a single core. Run from sources there are none at
+ * all: threads can not load them.
  */
 export function openerThreads(choice: number | 'auto', backend: CurvesBackend, { cores, fromSources } = here): number {
   if (fromSources) return 0
   if (choice !== 'auto') return choice
-  return backend === 'native' || cores === 1 ? 0 : Math.min(cores, THREADS_MAX)
+  if (cores === 1) return 0
+  return backend === 'native' ? 1 : Math.min(cores, THREADS_MAX)
 }
 
 type Question = { readonly event: NostrEvent; opened: Opened | null; readonly resolve: (opened: Opened) => void }
 
 /** A thread with what it was asked and has not answered, in order. */
-type Thread = { readonly worker: Worker; readonly asked: Question[] }
+type Thread = {
+  readonly worker: Worker
+  readonly asked: Question[]
+  /** asked in this turn of the event loop and not handed over yet */
+  readonly parcel: NostrEvent[]
+}
 
 export class OpenerPool implements Opener {
   readonly #node: Recipient
@@ -39,12 +47,16 @@ export class OpenerPool implements Opener {
   readonly #threads: Thread[]
   /** all that is unanswered, in the order in which it was asked */
   readonly #asked: Question[] = []
+  readonly #opensFirstHere: boolean
+  /** whether something was asked in this turn of the event loop already */
+  #isBusyTurn = false
   #isClosed = false
 
   /** `node.keys` learns the conversation keys that the threads derive; `start` starts one thread for the same key. */
   constructor(node: Recipient, threads: number, log: Log, start: () => Worker) {
     this.#node = node
     this.#log = log
+    this.#opensFirstHere = node.curves.name !== portableCurves.name
     this.#threads = Array.from({ length: threads }, () => this.#adopt(start()))
   }
 
@@ -52,13 +64,24 @@ export class OpenerPool implements Opener {
     return new Promise((resolve) => {
       const question: Question = { event, opened: null, resolve }
       this.#asked.push(question)
-      const thread = this.#leastBusy()
+      const isFirst = !this.#isBusyTurn
+      if (isFirst) this.#beginTurn()
+      const thread = isFirst && this.#opensFirstHere ? null : this.#leastBusy()
       if (thread === null) {
         this.#answer(question, openHere(event, this.#node))
         return
       }
       thread.asked.push(question)
-      thread.worker.postMessage(event)
+      thread.parcel.push(event)
+      // What one read from a socket brought is asked before any microtask runs.
+      if (thread.parcel.length === 1) queueMicrotask(() => thread.worker.postMessage(thread.parcel.splice(0)))
+    })
+  }
+
+  #beginTurn(): void {
+    this.#isBusyTurn = true
+    setImmediate(() => {
+      this.#isBusyTurn = false
     })
   }
 
@@ -69,11 +92,14 @@ export class OpenerPool implements Opener {
   }
 
   #adopt(worker: Worker): Thread {
-    const thread: Thread = { worker, asked: [] }
-    worker.on('message', ({ opened, conversationKey }: Answer) => {
-      if (opened.ok && conversationKey !== null) this.#node.keys.learn(this.#node, opened.value.sender, conversationKey)
-      const question = thread.asked.shift()
-      if (question !== undefined) this.#answer(question, opened)
+    const thread: Thread = { worker, asked: [], parcel: [] }
+    worker.on('message', (answers: readonly Answer[]) => {
+      for (const { opened, conversationKey } of answers) {
+        if (opened.ok && conversationKey !== null)
+          this.#node.keys.learn(this.#node, opened.value.sender, conversationKey)
+        const question = thread.asked.shift()
+        if (question !== undefined) this.#answer(question, opened)
+      }
     })
     worker.on('error', (error) => this.#lose(thread, String(error)))
     worker.on('exit', (code) => this.#lose(thread, `it ended with code ${code}`))

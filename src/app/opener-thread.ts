@@ -10,6 +10,7 @@ import type { Recipient } from '../wire/transport.ts'
 import { type CurvesBackend, loadCurves } from './curves.ts'
 
 const ROLE = 'fianza-opener'
+const PIECE = 8
 
 type Setup = {
   readonly role: typeof ROLE
@@ -25,7 +26,7 @@ export type Answer = {
   readonly conversationKey: Uint8Array | null
 }
 
-/** Starts a thread that answers each event posted to it with an {@link Answer}, in order. It dies without the backend. */
+/** Starts a thread that answers each parcel of events with as many {@link Answer}s, in order. It dies without the backend. */
 export function startOpenerThread(node: OurKeys, backend: CurvesBackend): Worker {
   return new Worker(new URL(import.meta.url), { workerData: setupOf(node, backend) })
 }
@@ -41,11 +42,14 @@ export const setupOf = ({ secretKey, pubkey }: OurKeys, backend: CurvesBackend):
 function serve({ secretKey, pubkey, backend }: Setup, port: NonNullable<typeof parentPort>): void {
   const { curves } = loadCurves(backend)
   const node: Recipient = { secretKey, pubkey, curves, keys: new ConversationKeyCache() }
-  port.on('message', (event: NostrEvent) => {
+  const answerTo = (event: NostrEvent): Answer => {
     const opened = openHere(event, node)
     const isDirect = opened.ok && opened.value.transport === 2
-    const answer: Answer = { opened, conversationKey: isDirect ? node.keys.of(node, opened.value.sender) : null }
-    port.postMessage(answer)
+    return { opened, conversationKey: isDirect ? node.keys.of(node, opened.value.sender) : null }
+  }
+  // Long parcels are answered in pieces: whoever waits for the first message does not wait for the last.
+  port.on('message', (parcel: readonly NostrEvent[]) => {
+    for (let n = 0; n < parcel.length; n += PIECE) port.postMessage(parcel.slice(n, n + PIECE).map(answerTo))
   })
 }
 

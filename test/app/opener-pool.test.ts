@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { CurvesBackend } from '../../src/app/curves.ts'
+import { type CurvesBackend, loadCurves } from '../../src/app/curves.ts'
 import { OpenerPool, openerThreads } from '../../src/app/opener-pool.ts'
 import { setupOf } from '../../src/app/opener-thread.ts'
 import type { NostrEvent } from '../../src/core/protocol.ts'
@@ -69,7 +69,8 @@ const requestOf = (opened: Opened): bigint | null => (opened.ok ? opened.value.m
 
 describe('the pool that opens messages', () => {
   it.each([
-    ['none with native curves', 'auto', 'native', 8, 0],
+    ['one with native curves', 'auto', 'native', 8, 1],
+    ['none with native curves on a single core', 'auto', 'native', 1, 0],
     ['one for each core with portable curves', 'auto', 'portable', 3, 3],
     ['at most four of them', 'auto', 'portable', 8, 4],
     ['none on a single core', 'auto', 'portable', 1, 0],
@@ -101,6 +102,28 @@ describe('the pool that opens messages', () => {
     const { pool, warnings } = newPool(node, 1, () => startFromSources(node, backend))
     expect(requestOf(await pool.open(letter(7n, 2)))).toBe(7n)
     expect(node.keys.size).toBe(1)
+    expect(warnings).toEqual([])
+  })
+
+  it('opens a lone message here with native curves, and sends the others of its turn to a thread', async () => {
+    const node: Recipient = { ...newNode(), curves: loadCurves('native').curves }
+    const posted: unknown[] = []
+    const { pool, warnings } = newPool(node, 1, () => {
+      const worker = startFromSources(node)
+      const post = worker.postMessage.bind(worker)
+      worker.postMessage = (parcel: unknown) => {
+        posted.push(parcel)
+        post(parcel)
+      }
+      return worker
+    })
+    expect(requestOf(await pool.open(letter(1n, 2)))).toBe(1n)
+    expect(posted).toEqual([])
+    await new Promise((resolve) => setImmediate(resolve))
+    const letters = [2n, 3n, 4n].map((id) => letter(id, 2))
+    const opened = await Promise.all(letters.map((event) => pool.open(event)))
+    expect(opened.map(requestOf)).toEqual([2n, 3n, 4n])
+    expect(posted).toEqual([letters.slice(1)])
     expect(warnings).toEqual([])
   })
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { RELAY_LIMITS } from './limits.ts'
 import type { OpenSocket } from './socket.ts'
@@ -13,6 +14,22 @@ export const openWebSocket: OpenSocket = (url, handlers) => {
   let isPaused = false
   let isSilent = false
   let failure = ''
+  let stream: Socket | null = null
+  let isGathering = false
+  /** What one turn of the event loop sends leaves in one call of the kernel: under load those calls cost most. */
+  const gather = (): void => {
+    if (isGathering || stream === null) return
+    isGathering = true
+    const corked = stream
+    corked.cork()
+    setImmediate(() => {
+      isGathering = false
+      corked.uncork()
+    })
+  }
+  socket.on('upgrade', (response) => {
+    stream = response.socket
+  })
   const gone = new Promise<void>((resolve) => {
     socket.on('close', (code, reason) => {
       resolve()
@@ -35,7 +52,9 @@ export const openWebSocket: OpenSocket = (url, handlers) => {
   })
   return {
     send: (text) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(text)
+      if (socket.readyState !== WebSocket.OPEN) return
+      gather()
+      socket.send(text)
     },
     bufferedBytes: () => socket.bufferedAmount,
     ping: () => {
