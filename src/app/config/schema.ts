@@ -282,7 +282,7 @@ const performance = z.strictObject({
   opener_threads: autoOr('threads', 0, 16)
     .default('auto')
     .describe(
-      'Threads that open messages beside the main one. auto: none with native curves, else one for each core, at most 4.',
+      'Threads that open messages beside the main one. auto: one with native curves, else one for each core, at most 4.',
     ),
 })
 
