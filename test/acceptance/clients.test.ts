@@ -192,9 +192,9 @@ async function fixedBuy(pair: Pair): Promise<void> {
   const pay = await pair.ask(seller, 'take-buy', { id })
   await buyer.trader.expect('waiting-seller-to-pay', { id })
   await locks(seller, String(at(pay.payload, 'payment_request', 1)))
-  let asked = await buyer.trader.expect('add-invoice', { id })
-  // The taker's reputation comes under the same name.
-  if (at(asked.payload, 'order') === undefined) asked = await buyer.trader.expect('add-invoice', { id })
+  const asked = await buyer.trader.expect('add-invoice', { id })
+  // The taker's reputation follows under the same name.
+  await buyer.trader.expect('add-invoice', { id })
   await seller.trader.expect('waiting-buyer-invoice', { id })
   const payload = invoicePayload(invoiceOf(buyer, satsIn(asked)))
   const given = await pair.ask(buyer, 'add-invoice', { id, payload })

@@ -5,6 +5,7 @@
 import type { OpenSocket, RelaySocket } from '../../src/adapters/nostr/socket.ts'
 import type { NostrEvent } from '../../src/core/protocol.ts'
 import type { Clock } from '../../src/ports/system.ts'
+import { checkEventShape } from '../../src/wire/event.ts'
 
 const COME_BACK_MS = 3000
 const EVENT_FRAME = '["EVENT"'
@@ -72,7 +73,8 @@ export class TraderLine {
         for (const frame of this.#waiting.splice(0)) socket.send(frame)
       },
       onText: (text) => {
-        if (text.startsWith(EVENT_FRAME)) onEvent((JSON.parse(text) as readonly [string, string, NostrEvent])[2])
+        const event = text.startsWith(EVENT_FRAME) ? eventIn(text) : null
+        if (event !== null) onEvent(event)
       },
       onPong: () => undefined,
       onClose: () => {
@@ -90,5 +92,15 @@ export class TraderLine {
   #ask(): void {
     if (this.#pubkeys.length > 0)
       this.#socket?.send(JSON.stringify(['REQ', 'mail', { kinds: [14, 1059], '#p': this.#pubkeys }]))
+  }
+}
+
+/** The event of a frame; null for what only looks like one. */
+function eventIn(frame: string): NostrEvent | null {
+  try {
+    const shape = checkEventShape((JSON.parse(frame) as readonly unknown[])[2])
+    return shape.ok ? shape.value : null
+  } catch {
+    return null
   }
 }

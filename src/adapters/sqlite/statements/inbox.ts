@@ -18,12 +18,17 @@ export const inbox = {
 
   /** Poison guard: committed before the message is handled. No row: in hand already. */
   in_hand_put: one<{ outer: string }, { outer_id: string }>(`
-    INSERT INTO in_hand(outer_id) VALUES (:outer) ON CONFLICT DO NOTHING RETURNING outer_id
+    INSERT INTO in_hand(outer_id) VALUES (:outer)
+    ON CONFLICT(outer_id) DO UPDATE SET held = 1 WHERE held = 0
+    RETURNING outer_id
   `),
 
-  /** At every start: what is still here was in hand at an unclean exit. No row: nothing was in hand. */
+  /**
+   * At every start: counts an unclean exit for what the last process had in hand, and for nothing that it never came to.
+   * No row: nothing was in hand.
+   */
   in_hand_boot: many<NoParams, { outer_id: string; exits: number }>(`
-    UPDATE in_hand SET exits = exits + 1 RETURNING outer_id, exits
+    UPDATE in_hand SET exits = exits + held, held = 0 RETURNING outer_id, exits
   `),
 
   /** Handled. No row: was not in hand. */

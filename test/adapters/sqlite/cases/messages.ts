@@ -24,6 +24,9 @@ describe('inbox', () => {
     hit(d.s.in_hand_drop({ outer: 'fine' }))
     miss(d.s.in_hand_drop({ outer: 'fine' }))
     expect(d.s.in_hand_boot()).toEqual([{ outer_id: 'poison', exits: 1 }])
+    // A process that died before it came to it has nothing to say about it.
+    expect(d.s.in_hand_boot()).toEqual([{ outer_id: 'poison', exits: 1 }])
+    hit(d.s.in_hand_put({ outer: 'poison' }))
     expect(d.s.in_hand_boot()).toEqual([{ outer_id: 'poison', exits: 2 }])
     hit(d.s.inbox_take({ outer: 'poison', inner: null, sender: null, verdict: 'quarantined', now: 1 }))
     hit(d.s.in_hand_drop({ outer: 'poison' }))
