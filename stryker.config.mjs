@@ -15,7 +15,16 @@ const chosen = AREAS[area]
 if (chosen === undefined) throw new Error(`MUTATE is one of ${Object.keys(AREAS).join(', ')}`)
 
 /** Which argument of a call is a text for people: nothing decides by it, and tests of its wording would only repeat it. */
-const TEXT_ARGUMENTS = { assert: 1, alert: 4, halt: 4, toReview: 3, alertLost: 1, addressFailed: 4, AssertionError: 0 }
+const TEXT_ARGUMENTS = {
+  assert: 1,
+  alert: 4,
+  halt: 4,
+  toReview: 3,
+  alertLost: 1,
+  addressFailed: 4,
+  withdraw: 2,
+  AssertionError: 0,
+}
 
 /** Texts for people, found in the syntax tree; what is returned is the reason in the report. */
 const texts = {

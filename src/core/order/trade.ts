@@ -82,7 +82,7 @@ export function decideFiatSent(order: Order, sender: string, nextTrade: NextTrad
 export function remainder(order: Offer, taken: number): RangeChild['fiat'] | null {
   if (order.fiat.kind !== 'range') return null
   const rest = order.fiat.max - taken
-  if (rest < order.fiat.min || rest <= 0) return null
+  if (rest < order.fiat.min) return null
   return rest === order.fiat.min ? { kind: 'single', amount: rest } : { kind: 'range', min: order.fiat.min, max: rest }
 }
 

@@ -159,10 +159,16 @@ describe('who hears what of a take', () => {
     expect(told(decide())).toEqual(expected)
   })
 
-  test('a taker in full privacy has no index to burn', () => {
-    const bob = { ...BOB, identity: BOB.pubkey, tradeIndex: 0 }
-    expect(told(decideTake(sell, bob, TERMS, null, NOW))).not.toContain('burn index 0 of b')
-    expect(told(decideTake(sell, { ...BOB, tradeIndex: null }, TERMS, null, NOW)).join()).not.toContain('burn')
+  test.each([
+    ['in full privacy', { ...BOB, identity: BOB.pubkey, tradeIndex: 0 }],
+    ['without an index', { ...BOB, tradeIndex: null }],
+  ])('a taker %s has no index to burn, and is asked for an invoice like any other', (_, bob) => {
+    const decision = decideTake(sell, bob, TERMS, null, NOW)
+    const effects = decision.kind === 'moved' ? decision.effects : []
+    expect(effects.map((effect) => (effect.kind === 'say' ? effect.action : effect.kind))).toEqual([
+      'add-invoice',
+      'waiting-buyer-invoice',
+    ])
   })
 
   test('a maker who buys is paid where he said at creation, whatever the taker brings', () => {
