@@ -90,10 +90,17 @@ const isAbout =
   (survivor: Survivor): boolean =>
     file === survivor.file && mutants.some(([was, becomes]) => was === survivor.was && becomes === survivor.becomes)
 
+/** As code in a page, whatever backticks it has. */
+function code(text: string): string {
+  const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
+  const fence = '`'.repeat(longest + 1)
+  return longest === 0 ? `${fence}${text}${fence}` : `${fence} ${text} ${fence}`
+}
+
 function reasonsPart(reasons: readonly Reason[]): string {
   return reasons
     .map(({ file, why, mutants }) => {
-      const changes = mutants.map(([was, becomes]) => `\`${was}\` → \`${becomes || 'nothing'}\``)
+      const changes = mutants.map(([was, becomes]) => `${code(was)} → ${becomes === '' ? 'nothing' : code(becomes)}`)
       return `- **${basename(file)}**: ${changes.join('; ')}. ${why}`
     })
     .join('\n')

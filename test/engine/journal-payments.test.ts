@@ -215,8 +215,8 @@ describe('LND answers to a payment', () => {
     [
       'that was judged before',
       () => {
-        desk.change(PAY_ID, { state: 'planned' })
-        answers(NO_ROUTE)
+        desk.change(PAY_ID, { state: 'planned', unacked: 0 })
+        answers({ class: 'T', reason: 'unpayable', tried: false, known: false })
       },
     ],
   ])('that a payment %s failed: nothing follows', (_, act) => {
