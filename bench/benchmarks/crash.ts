@@ -21,6 +21,7 @@ const DEADLINE_MS = 30_000
  * has given it up. By the clocks of these traders they are young.
  */
 const AHEAD_S = 480
+const SPREAD_S = 60
 const LOAD_MS = 120_000
 
 /** Kills and starts until told to stop. Returns, for every start, ms from exec to the first answer. */
@@ -78,7 +79,7 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
   const { daemon } = system
   try {
     if (daemon === null) throw new Error('the daemon is ours')
-    const make = new RequestMaker(system.nodePubkey, { aheadS: AHEAD_S })
+    const make = new RequestMaker(system.nodePubkey, { aheadS: AHEAD_S, spreadS: SPREAD_S })
     const [half, window] = options.quick ? [800, 64] : [5000, 256]
     const offers = Array.from({ length: half }, () => {
       const { key, identity } = newTrader()

@@ -46,16 +46,19 @@ export type RequestOptions = {
   readonly pow: number
   /** how far the traders' clocks are ahead, in seconds; a daemon allows ten minutes */
   readonly aheadS: number
+  /** over how many seconds of their clocks the requests are spread: a relay shows only so many of one second */
+  readonly spreadS: number
 }
 
 /** Makes requests for one node. */
 export class RequestMaker {
   readonly #nodePubkey: string
   readonly #options: RequestOptions
+  #made = 0
 
   constructor(nodePubkey: string, options: Partial<RequestOptions> = {}) {
     this.#nodePubkey = nodePubkey
-    this.#options = { transport: 2, pow: 0, aheadS: 0, ...options }
+    this.#options = { transport: 2, pow: 0, aheadS: 0, spreadS: 1, ...options }
   }
 
   /** Sats for fiat at a fixed price, by a maker in full privacy, or with an identity. */
@@ -126,7 +129,7 @@ export class RequestMaker {
       tradeSecretKey: key.secretKey,
       identitySecretKey: identity?.secretKey ?? null,
       nodePubkey: this.#nodePubkey,
-      createdAtS: Math.floor(Date.now() / 1000) + this.#options.aheadS,
+      createdAtS: Math.floor(Date.now() / 1000) + this.#options.aheadS - (this.#made++ % this.#options.spreadS),
       pow: this.#options.pow,
       random: (bytes) => new Uint8Array(randomBytes(bytes)),
       curves,
