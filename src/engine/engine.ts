@@ -39,7 +39,7 @@ import type { EngineSettings } from './settings.ts'
 import { Duties } from './timers/duties.ts'
 import { guardHeights } from './timers/height-guard.ts'
 import { type PriceSource, PriceTicks } from './timers/prices.ts'
-import { CLOCK_BEHIND, CLOCK_JUMPED, JUMP_MS, type Jump, WatchedClock } from './watched-clock.ts'
+import { CLOCK_BEHIND, CLOCK_JUMPED, CLOCK_REFUSED, JUMP_MS, type Jump, WatchedClock } from './watched-clock.ts'
 
 export type EngineParts = DoorOptions & {
   readonly store: Store
@@ -304,10 +304,13 @@ export class Engine {
     tx.s.boot_unknown({ boot: ctx.bootId, now: tx.nowS })
     tx.s.resolve_abandoned({ now: tx.nowS })
     // Who starts us vouches for the clock.
-    for (const key of [CLOCK_JUMPED, CLOCK_BEHIND]) tx.s.alert_close({ key, now: tx.nowS })
+    for (const key of [CLOCK_JUMPED, CLOCK_BEHIND, CLOCK_REFUSED]) tx.s.alert_close({ key, now: tx.nowS })
     this.#configureRelays(tx)
     // A cursor from the time after now was written by a clock that was ahead, nobody knows since when.
-    if (last !== undefined && last.alive_at > tx.nowS + CURSOR_LAG_S) this.#readAgainFrom(tx, tx.nowS - OLDEST_S)
+    if (last !== undefined && last.alive_at > tx.nowS + CURSOR_LAG_S) {
+      this.#readAgainFrom(tx, tx.nowS - OLDEST_S)
+      this.#keepPauses(tx, last.alive_at - tx.nowS)
+    }
     const quarantine = new Set<string>()
     const inHand = tx.s.in_hand_boot()
     for (const row of inHand) if (row.exits >= 2) quarantine.add(row.outer_id)
@@ -471,7 +474,7 @@ export class Engine {
       }
       if (byS < 0) this.#keepPauses(tx, -byS)
       this.#readAgainFrom(tx, tx.surelyS - CURSOR_LAG_S)
-      if (byS > 0) tx.s.alert_close({ key: CLOCK_BEHIND, now: tx.nowS })
+      tx.s.alert_close({ key: byS > 0 ? CLOCK_BEHIND : CLOCK_REFUSED, now: tx.nowS })
       if (Math.abs(driftMs) < JUMP_MS) tx.s.alert_close({ key: CLOCK_JUMPED, now: tx.nowS })
       else
         alert(
@@ -490,13 +493,15 @@ export class Engine {
     })
   }
 
-  /** A clock that went back makes no pause longer than it was meant to be, for retries as for leases (F-097). */
+  /** A clock that went back makes no pause longer than it was meant to be: retries, leases (F-097), the time of a trader. */
   #keepPauses(tx: Tx, byS: number): void {
     const back = { by: byS, now: tx.nowS }
     tx.s.ops_sooner(back)
     tx.s.outbox_sooner(back)
     tx.s.pubs_sooner(back)
     tx.s.resolves_sooner(back)
+    tx.s.duties_sooner({ now: tx.nowS })
+    tx.s.blind_sooner({ now: tx.nowS })
     for (const poke of Object.values(this.#ctx.poke)) tx.after(poke)
   }
 

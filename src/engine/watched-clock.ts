@@ -9,9 +9,13 @@ export const JUMP_MS = 60_000
 /** A jump that was not taken back for so long is believed. */
 const DOUBT_MS = 86_400_000
 
-/** Alerts to the operator: the clock was set; the clock seems to be behind. A start, and a clock that is right, end them. */
+/**
+ * Alerts to the operator: the clock was set; the clock seems to be behind; relays refuse our dates. A start, and a clock
+ * that is right, end them.
+ */
 export const CLOCK_JUMPED = 'clock'
 export const CLOCK_BEHIND = 'clock-behind'
+export const CLOCK_REFUSED = 'clock-refused'
 
 export type Jump = {
   /** how far wall time moved; negative: back */

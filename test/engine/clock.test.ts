@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { EngineWorld } from '../support/engine-world.ts'
-import type { SimTrader } from '../support/sim-trader.ts'
-import { sellTradeAt } from '../support/trade-stages.ts'
+import { paymentRequest, type SimTrader } from '../support/sim-trader.ts'
+import { payoutInvoice, paysEscrow, sellTradeAt } from '../support/trade-stages.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
@@ -190,6 +190,60 @@ describe('a clock that jumps forward takes no time from anybody', () => {
     world.hostSkewMs = 0
     await world.boot()
     await alice.hears('fiat-sent-ok', id, 1, 4 * HOUR_MS)
+  })
+})
+
+describe('a daemon that was started under a clock that is an hour ahead', () => {
+  /** The seller is to be asked for the escrow, and no relay takes what is dated an hour from now. */
+  async function unheard(): Promise<{ world: EngineWorld; alice: SimTrader; bob: SimTrader; id: string }> {
+    const { world, alice, bob } = await open()
+    const { id } = await sellTradeAt(world, 'waiting-buyer-invoice', alice, bob)
+    await stop(world)
+    world.hostSkewMs = HOUR_MS
+    await world.boot()
+    bob.send('add-invoice', { id, payload: paymentRequest(payoutInvoice(bob)) })
+    await world.until(() => world.standing(id) === 'waiting-payment', 'the buyer gave his invoice', MINUTE_MS)
+    await world.clock.advance(5 * MINUTE_MS)
+    expect(alice.all('pay-invoice', id)).toEqual([])
+    expect(world.alerts()).toContain('clock-refused')
+    return { world, alice, bob, id }
+  }
+
+  /** The relays have the newest state of an order that somebody made meanwhile. */
+  const onBook = (on: EngineWorld): readonly unknown[] =>
+    on.store.all('SELECT 1 FROM outbox_pub WHERE want_rev > done_rev')
+
+  test('gives up no message that relays refuse for its date: each is told when the clock is set right', async () => {
+    const { world, alice, bob, id } = await unheard()
+    await setClock(world, -HOUR_MS)
+    await alice.hears('pay-invoice', id, 1, MINUTE_MS)
+    expect(world.alerts()).toEqual(['clock'])
+    await world.until(() => onBook(world).length === 0, 'the relays have the book', 5 * MINUTE_MS)
+    await paysEscrow(world, alice, id)
+    await bob.hears('hold-invoice-payment-accepted', id, 1, 5 * MINUTE_MS)
+    const ahead = world.relays[0]?.core.events().filter(({ created_at }) => created_at > trueS(world) + 60)
+    expect(ahead).toEqual([])
+  })
+
+  test('nor when it is started once more under the right one', async () => {
+    const { world, alice, bob, id } = await unheard()
+    await stop(world)
+    world.hostSkewMs = 0
+    await world.boot()
+    await alice.hears('pay-invoice', id, 1, 5 * MINUTE_MS)
+    await world.until(() => onBook(world).length === 0, 'the relays have the book', 5 * MINUTE_MS)
+    await paysEscrow(world, alice, id)
+    await bob.hears('hold-invoice-payment-accepted', id, 1, 5 * MINUTE_MS)
+    expect(world.alerts()).toEqual([])
+  })
+
+  test('and who was asked late has all his time from then on', async () => {
+    const { world, alice, id } = await unheard()
+    await setClock(world, -HOUR_MS)
+    await alice.hears('pay-invoice', id, 1, MINUTE_MS)
+    await world.clock.advance(13 * MINUTE_MS)
+    expect(world.standing(id)).toBe('waiting-payment')
+    await world.until(() => world.standing(id) !== 'waiting-payment', 'she is timed out', 10 * MINUTE_MS)
   })
 })
 

@@ -36,16 +36,16 @@ type Collected = {
 export class CatchUp {
   readonly #ctx: Ctx
   readonly #inbox: Inbox
-  #endedAtS = 0
+  #endedAtMs: number | null = null
 
   constructor(ctx: Ctx, inbox: Inbox) {
     this.#ctx = ctx
     this.#inbox = inbox
   }
 
-  /** When the last catch-up ended; nobody is timed out shortly after (DEC-38). 0 before the first. */
-  get endedAtS(): number {
-    return this.#endedAtS
+  /** Milliseconds since the last catch-up ended; nobody is timed out shortly after (DEC-38). 0 before the first. */
+  get endedAgoMs(): number {
+    return this.#endedAtMs === null ? 0 : this.#ctx.clock.monotonicMs() - this.#endedAtMs
   }
 
   /**
@@ -83,7 +83,7 @@ export class CatchUp {
           )
       },
     })
-    this.#endedAtS = nowS(this.#ctx)
+    this.#endedAtMs = this.#ctx.clock.monotonicMs()
     return results.filter((r) => r.complete).map((r) => r.url)
   }
 

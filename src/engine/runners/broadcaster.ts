@@ -4,10 +4,12 @@ import type { NostrEvent } from '../../core/protocol.ts'
 import { signEvent } from '../../wire/event.ts'
 import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
+import type { Tx } from '../door.ts'
 import { Loop } from '../loop.ts'
 import { wantedBody } from '../public-orders.ts'
 import { alert } from '../say.ts'
-import { isFinalRefusal } from './publisher.ts'
+import { CLOCK_REFUSED } from '../watched-clock.ts'
+import { aheadDetail, DATE_SLACK_S, isDateRefusal, isFinalRefusal } from './refusals.ts'
 
 const WINDOW = 32
 const OK_DEADLINE_MS = 10_000
@@ -16,6 +18,9 @@ const PATIENCE_MS = 500
 /** A relay that is still asked is not asked again before its deadline. */
 const DEFER_S = OK_DEADLINE_MS / 1000 + 1
 const RETRY_MAX_S = 300
+
+/** What relays said against one revision, a line each. */
+type Refusals = { readonly final: string[]; readonly ofDate: string[] }
 
 export class Broadcaster {
   readonly #ctx: Ctx
@@ -70,10 +75,10 @@ export class Broadcaster {
     const rev = row.stamped_rev
     const event = this.#event(row)
     const missing = ctx.relays.urls().filter((url) => !this.#has(coord, url, rev))
-    const refused: string[] = []
-    const offers = missing.map((url) => ({ url, taken: this.#offer(url, event, { coord, rev }, refused) }))
+    const refusals: Refusals = { final: [], ofDate: [] }
+    const offers = missing.map((url) => ({ url, taken: this.#offer(url, event, { coord, rev }, refusals) }))
     const finished = Promise.all(offers.map(({ taken }) => taken))
-      .then((results) => this.#done(row, { refused, isRetried: results.includes(false) || missing.length === 0 }))
+      .then((results) => this.#done(row, { refusals, isRetried: results.includes(false) || missing.length === 0 }))
       .catch((error: unknown) => ctx.log.error('a public event was not sent', { coord, error: String(error) }))
     const prompt = offers.filter(({ url }) => !this.#slow.has(url))
     const isMixed = prompt.length > 0 && prompt.length < offers.length
@@ -87,17 +92,27 @@ export class Broadcaster {
   }
 
   /** Every relay has answered, or will not. */
-  #done(row: OutboxPubRow, { refused, isRetried }: { refused: readonly string[]; isRetried: boolean }): Promise<void> {
+  #done(row: OutboxPubRow, { refusals, isRetried }: { refusals: Refusals; isRetried: boolean }): Promise<void> {
     const { coord, stamped_rev: rev, tries } = row
+    const { final, ofDate } = refusals
     return this.#ctx.door.submit({
       name: 'public-done',
       run: (tx) => {
         tx.s.pub_done({ coord, rev })
-        if (refused.length > 0)
-          alert(this.#ctx, tx, `public-refused:${coord}`.slice(0, 200), 2, refused.join(' | ').slice(0, 500))
-        if (isRetried) tx.s.pub_retry({ coord, rev, next: tx.nowS + Math.min(2 ** Math.min(tries, 8), RETRY_MAX_S) })
+        if (final.length > 0)
+          alert(this.#ctx, tx, `public-refused:${coord}`.slice(0, 200), 2, final.join(' | ').slice(0, 500))
+        const isRedated = ofDate.length > 0 && this.#dateAgain(tx, row, ofDate.join(' | '))
+        const pauseS = isRedated ? 0 : Math.min(2 ** Math.min(tries, 8), RETRY_MAX_S)
+        if (isRetried) tx.s.pub_retry({ coord, rev, next: tx.nowS + pauseS })
       },
     })
+  }
+
+  /** It was dated under a clock that is now another: true; or the clock is wrong now. */
+  #dateAgain(tx: Tx, { coord, stamped_rev: rev, last_created_at }: OutboxPubRow, said: string): boolean {
+    if (Math.abs(last_created_at - tx.surelyS) <= DATE_SLACK_S)
+      alert(this.#ctx, tx, CLOCK_REFUSED, 2, aheadDetail('a relay', said))
+    return tx.s.pub_redate({ coord, rev, today: tx.surelyS, slack: DATE_SLACK_S }) !== undefined
   }
 
   /** Whether something happens before our patience ends. */
@@ -117,7 +132,7 @@ export class Broadcaster {
     url: string,
     event: NostrEvent,
     { coord, rev }: { readonly coord: string; readonly rev: number },
-    refused: string[],
+    refusals: Refusals,
   ): Promise<boolean> {
     const { ctx } = { ctx: this.#ctx }
     const sentMs = ctx.clock.nowMs()
@@ -127,7 +142,8 @@ export class Broadcaster {
     if (answer.kind !== 'silent' && ctx.clock.nowMs() - sentMs < PATIENCE_MS) this.#slow.delete(url)
     // `replaced`: the relay has a newer revision under our key than we know of.
     const final = isFinalRefusal(answer) || (answer.kind === 'refused' && answer.prefix === 'replaced')
-    if (final && answer.kind === 'refused') refused.push(`${url}: ${answer.prefix}: ${answer.message}`)
+    if (answer.kind === 'refused' && (final || isDateRefusal(answer)))
+      refusals[final ? 'final' : 'ofDate'].push(`${url}: ${answer.prefix}: ${answer.message}`)
     if (answer.kind !== 'accepted' && !final) return false
     // A relay that will never take this revision must not keep it wanted for ever: the next one is tried again.
     await ctx.door.submit({

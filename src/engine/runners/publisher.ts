@@ -11,6 +11,8 @@ import { nowS } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { Loop } from '../loop.ts'
 import { alert } from '../say.ts'
+import { CLOCK_REFUSED } from '../watched-clock.ts'
+import { aheadDetail, DATE_SLACK_S, isDateRefusal, isFinalRefusal } from './refusals.ts'
 
 const LANES: readonly Lane[] = [0, 1, 2]
 const WINDOW = 64
@@ -19,15 +21,6 @@ const RETRY_MAX_S = 60
 const SLEEP_MAX_S = 60
 const DAY_S = 86_400
 const GIVE_UP_S = 72 * 3600
-
-/** Words with which a relay says that it will never take this event. */
-const FINAL_REFUSALS: readonly string[] = ['invalid', 'blocked', 'restricted', 'error: too large']
-
-/** Whether a refusal is for ever: another try would be the same event. */
-export function isFinalRefusal(answer: PublishAnswer): boolean {
-  if (answer.kind !== 'refused') return false
-  return FINAL_REFUSALS.includes(answer.prefix) || /too (large|big|long)/i.test(answer.message)
-}
 
 export class Publisher {
   readonly #ctx: Ctx
@@ -141,7 +134,10 @@ export class Publisher {
   }
 
   async #notSent(row: OutboxMsgRow, answers: readonly PublishAnswer[]): Promise<void> {
-    if (answers.length > 0 && answers.every(isFinalRefusal)) {
+    const misdated = answers.find(isDateRefusal)
+    if (misdated?.kind === 'refused' && !answers.some(({ kind }) => kind === 'accepted')) {
+      if (await this.#dateAgain(row, misdated.message)) return
+    } else if (answers.length > 0 && answers.every(isFinalRefusal)) {
       const said = answers.map((a) => (a.kind === 'refused' ? `${a.prefix}: ${a.message}` : a.kind)).join(' | ')
       await this.#die(row, said)
       return
@@ -152,6 +148,26 @@ export class Publisher {
     }
     const next = nowS(this.#ctx) + Math.min(2 ** Math.min(row.tries, 6), RETRY_MAX_S)
     await this.#ctx.door.submit({ name: 'relay-retry', run: (tx) => tx.s.outbox_retry({ id: row.id, next }) })
+  }
+
+  /**
+   * Nobody took it, because of its date. If it was written under a clock that is now another, it gets a date of today,
+   * with all that waits behind it, which nobody was shown yet; else the clock is wrong now. True: it can be sent at once.
+   */
+  #dateAgain({ id, recipient, seq, ev_created_at }: OutboxMsgRow, said: string): Promise<boolean> {
+    return this.#ctx.door.submit({
+      name: 'relay-misdated',
+      run: (tx) => {
+        if (Math.abs(ev_created_at - tx.surelyS) <= DATE_SLACK_S) {
+          alert(this.#ctx, tx, CLOCK_REFUSED, 2, aheadDetail('every relay', said))
+          return false
+        }
+        const dated = tx.s.outbox_redate({ r: recipient, seq, today: tx.surelyS, now: tx.nowS })
+        const newest = Math.max(...dated.map(({ ev_created_at: at }) => at))
+        if (dated.length > 0) tx.s.outbox_seq_redate({ r: recipient, newest })
+        return dated.some((row) => row.id === id && row.ev_created_at !== ev_created_at)
+      },
+    })
   }
 
   #isAlive(row: OutboxMsgRow): boolean {

@@ -17,7 +17,7 @@ import { blindSince } from './blind.ts'
 
 const EVERY_MS = 5000
 /** After a catch-up everybody has this long to be heard. */
-const GRACE_S = 120
+const GRACE_MS = 120_000
 
 export class Duties {
   readonly #ctx: Ctx
@@ -38,7 +38,7 @@ export class Duties {
     const now = nowS(this.#ctx)
     for (const row of this.#ctx.store.s.book_over({ now }))
       if (row.phase === 'steady') this.#begin(row, () => this.#windowOver(row))
-    if (now < this.#catchUp.endedAtS + GRACE_S) return EVERY_MS
+    if (this.#catchUp.endedAgoMs < GRACE_MS) return EVERY_MS
     for (const row of this.#ctx.store.s.duty_due({ anchored_by: now - this.#ctx.settings.dutyS })) {
       if (this.#isDue(row, now)) this.#begin(row, () => this.#dutyOver(row))
     }

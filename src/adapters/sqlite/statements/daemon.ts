@@ -42,6 +42,19 @@ export const daemon = {
      WHERE state = 'ready' AND state NOT IN ('paid','forfeited','void') AND next_at > :now RETURNING id
   `),
 
+  /** Nor were we blind in time to come. No row: nothing reached beyond. */
+  blind_sooner: many<{ now: number }, { id: number }>(`
+    UPDATE blind SET from_at = MIN(from_at, :now), to_at = MIN(to_at, :now)
+     WHERE to_at > :now OR to_at IS NULL AND from_at > :now RETURNING id
+  `),
+
+  /** Nobody was asked at a time to come. No version: no party can notice it. No row: none was. */
+  duties_sooner: many<{ now: number }, { id: string }>(`
+    UPDATE orders SET duty_anchor_at = :now
+     WHERE phase = 'steady' AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
+       AND duty_anchor_at > :now RETURNING id
+  `),
+
   /** The newest incarnation: read it before process_start. No row: the first start. */
   process_last: one<NoParams, ProcessRow>(`
     SELECT * FROM process

@@ -37,7 +37,7 @@ export const outbox = {
     { id: number }
   >(`
     INSERT INTO outbox_msg(recipient, seq, dedup_key, order_id, obligation_id, lane, asks, transport, ev_created_at, body, next_at, created_at)
-    VALUES (:r, :seq, :cause || '/' || CAST(:n AS INTEGER), :order_id, :oid, :lane, :asks, :transport, :ev_at, :body, MAX(:now, :ev_at - 60), :now)
+    VALUES (:r, :seq, :cause || '/' || CAST(:n AS INTEGER), :order_id, :oid, :lane, :asks, :transport, :ev_at, :body, MAX(:now, MIN(:ev_at - 60, :now + 60)), :now)
     ON CONFLICT(dedup_key) DO NOTHING RETURNING id
   `),
 
@@ -78,6 +78,22 @@ export const outbox = {
   /** Back-off. No row: already sent or dead. */
   outbox_retry: one<{ next: number; id: number }, { tries: number }>(`
     UPDATE outbox_msg SET tries = tries + 1, next_at = :next WHERE id = :id AND state < 2 RETURNING tries
+  `),
+
+  /**
+   * A message that no relay took, and all that waits behind it, get dates of today, after what the reader has. No row: a
+   * relay took it meanwhile.
+   */
+  outbox_redate: many<{ r: string; seq: number; today: number; now: number }, { id: number; ev_created_at: number }>(`
+    UPDATE outbox_msg SET next_at = :now, ev_created_at = seq - :seq + MAX(:today, 1 + COALESCE((
+             SELECT p.ev_created_at FROM outbox_msg p
+              WHERE p.recipient = :r AND p.seq < :seq AND p.first_ok_at IS NOT NULL ORDER BY p.seq DESC LIMIT 1), 0))
+     WHERE recipient = :r AND seq >= :seq AND state = 0 AND state < 2 AND first_ok_at IS NULL RETURNING id, ev_created_at
+  `),
+
+  /** The next message to this reader is dated after these. No row: never written to. */
+  outbox_seq_redate: one<{ r: string; newest: number }, { n: number }>(`
+    UPDATE outbox_seq SET last_created_at = :newest WHERE recipient = :r RETURNING n
   `),
 
   /**
@@ -122,6 +138,18 @@ export const outbox = {
   pub_stamp: one<{ now: number; coord: string }, { last_created_at: number; stamped_rev: number }>(`
     UPDATE outbox_pub SET last_created_at = MAX(last_created_at + 1, :now), stamped_rev = want_rev
      WHERE coord = :coord AND stamped_rev < want_rev RETURNING last_created_at, stamped_rev
+  `),
+
+  /**
+   * A revision that relays refuse for its date gets one of today: a later one always, an earlier one while no relay has
+   * this revision. No row: some relay has it, or its date is of today.
+   */
+  pub_redate: one<{ coord: string; rev: number; today: number; slack: number }, { last_created_at: number }>(`
+    UPDATE outbox_pub SET last_created_at = :today
+     WHERE coord = :coord AND stamped_rev = :rev
+       AND (last_created_at < :today - :slack
+         OR last_created_at > :today + :slack AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.ref = :coord AND d.rev >= :rev))
+    RETURNING last_created_at
   `),
 
   /** Every relay that is configured now has this revision. No row: a configured relay still lacks it, or known. */

@@ -98,6 +98,8 @@ describe('the daemon itself', () => {
       d.s.outbox_sooner(back),
       d.s.pubs_sooner(back),
       d.s.resolves_sooner(back),
+      d.s.duties_sooner(back),
+      d.s.blind_sooner(back),
     ]
     for (const none of sooner()) miss(none)
     d.hold('H')
@@ -109,7 +111,25 @@ describe('the daemon itself', () => {
     d.sql("UPDATE obligation SET next_at = 7250, version = version + 1 WHERE id = 'r'")
     const message = hit(d.say('R', 'm', 0, { now: 7300 }))
     d.s.pub_want({ coord: 'c', body: 'b', now: 7300, refresh_at: null })
-    expect(sooner()).toEqual([[{ id: 'hold_create:I' }], [{ id: message }], [{ coord: 'c' }], [{ id: 'r' }]])
+    for (const [at, to] of [
+      [40, 100],
+      [50, 7200],
+    ] as const) {
+      d.s.blind_open({ kind: 'down', at })
+      d.s.blind_close({ kind: 'down', at: to })
+    }
+    d.order('asked', 'waiting-payment', 'steady', { duty_anchor_at: 7300 })
+    d.order('before', 'waiting-payment', 'steady', { duty_anchor_at: 100 })
+    d.order('over', 'active', 'steady', { duty_anchor_at: 7300 })
+    expect(sooner()).toEqual([
+      [{ id: 'hold_create:I' }],
+      [{ id: message }],
+      [{ coord: 'c' }],
+      [{ id: 'r' }],
+      [{ id: 'asked' }],
+      [{ id: 2 }],
+    ])
+    expect(d.sql('SELECT from_at, to_at FROM blind WHERE id = 2')).toEqual([{ from_at: 50, to_at: 100 }])
     expect(d.sql("SELECT lease_until FROM ln_op WHERE id = 'hold_create:I'")).toEqual([{ lease_until: 160 }])
     expect(d.value('SELECT next_at FROM outbox_msg')).toBe(100)
     expect(d.value('SELECT next_at FROM obligation')).toBe(50)

@@ -200,6 +200,48 @@ describe('public events', () => {
     expect(d.s.pub_stamp({ coord: 'c', now: 5 })).toEqual({ last_created_at: 11, stamped_rev: 3 }) // the clock went back
   })
 
+  test('messages that were dated by a wrong clock get dates of today, after what their reader has', () => {
+    const d = new World()
+    const dates = () => d.sql('SELECT seq, ev_created_at AS at FROM outbox_msg ORDER BY id')
+    const has = hit(d.say('R', 'm1', 0, { now: 100 }))
+    d.s.outbox_ok({ id: has, now: 101, min_ok: 0 })
+    const head = hit(d.say('R', 'm2', 0, { now: 3700 }))
+    d.say('R', 'm3', 0, { now: 90 })
+    d.say('S', 'm4', 0, { now: 3700 })
+    expect(d.value('SELECT next_at FROM outbox_msg WHERE dedup_key = ?', 'm3/0')).toBe(150) // not when its date comes
+    const redate = (seq: number, today: number) => d.s.outbox_redate({ r: 'R', seq, today, now: 95 })
+    expect(redate(2, 90).map((row) => row.ev_created_at)).toEqual([101, 102])
+    expect(redate(2, 200).map((row) => row.ev_created_at)).toEqual([200, 201])
+    hit(d.s.outbox_seq_redate({ r: 'R', newest: 201 }))
+    miss(d.s.outbox_seq_redate({ r: 'nobody', newest: 1 }))
+    expect(d.s.outbox_next({ lane: 0, now: 95, n: 9 })).toEqual([{ id: head }])
+    d.say('R', 'm5', 0, { now: 95 })
+    expect(dates()).toEqual([
+      { seq: 1, at: 100 },
+      { seq: 2, at: 200 },
+      { seq: 3, at: 201 },
+      { seq: 1, at: 3700 },
+      { seq: 4, at: 202 },
+    ])
+    d.s.outbox_ok({ id: head, now: 96, min_ok: 9 })
+    expect(redate(2, 300)).toHaveLength(2) // what a relay took keeps its date
+    miss(redate(9, 300))
+  })
+
+  test('a public event that was dated by a wrong clock gets a date of today, unless a relay has it', () => {
+    const d = new World()
+    d.s.pub_want({ coord: 'c', refresh_at: DAY, body: '1', now: 10 })
+    d.s.pub_stamp({ coord: 'c', now: 5000 })
+    const redate = (rev: number, today: number) => d.s.pub_redate({ coord: 'c', rev, today, slack: 60 })
+    miss(redate(2, 1000))
+    miss(redate(1, 4950))
+    expect(redate(1, 1000)).toEqual({ last_created_at: 1000 })
+    d.s.delivered({ ref: 'c', relay: 'w1', rev: 1, now: 20 })
+    miss(redate(1, 500))
+    miss(redate(1, 1050))
+    hit(redate(1, 1061))
+  })
+
   test('a relay that lacks the newest content is tried again later, and only while that content is wanted', () => {
     const d = new World()
     const want = { coord: 'c', refresh_at: DAY }
