@@ -456,6 +456,7 @@ CREATE TABLE outbox_pub (                        -- public addressable events: t
   done_rev        INTEGER NOT NULL DEFAULT 0,    -- every configured relay has it
   last_created_at INTEGER NOT NULL DEFAULT 0,
   stamped_rev     INTEGER NOT NULL DEFAULT 0,
+  prior_created_at INTEGER NOT NULL DEFAULT 0,   -- last_created_at before this revision was stamped
   body            TEXT NOT NULL,
   tries           INTEGER NOT NULL DEFAULT 0,
   next_at         INTEGER NOT NULL,

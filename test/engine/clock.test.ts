@@ -75,16 +75,12 @@ describe('DEC-03, DEC-38: the clock is set while trades run', () => {
     expect(world.alerts()).toEqual([])
   })
 
-  test('what was not to be dated into the future is told as soon as the clock is set right', async () => {
+  test('what has to be dated after what its reader has is told at once nevertheless', async () => {
     const { world, alice, bob } = await open()
     const { id } = await sellTradeAt(world, 'active', alice, bob)
     await setClock(world, -5 * MINUTE_MS)
     bob.send('fiat-sent', { id })
-    await world.until(() => world.standing(id) === 'fiat-sent', 'the buyer has said it', MINUTE_MS)
-    expect(alice.all('fiat-sent-ok', id)).toEqual([])
-    world.hostSkewMs += 5 * MINUTE_MS
-    // The heartbeat looks at the clock every ten seconds.
-    await alice.hears('fiat-sent-ok', id, 1, 15_000)
+    await alice.hears('fiat-sent-ok', id, 1, 1000)
   })
 
   test('a step of seconds alerts nobody', async () => {

@@ -224,6 +224,7 @@ export const outboxPub = sqliteTable('outbox_pub', {
   done_rev: integer().notNull().default(0),
   last_created_at: integer().notNull().default(0),
   stamped_rev: integer().notNull().default(0),
+  prior_created_at: integer().notNull().default(0),
   body: text().notNull(),
   tries: integer().notNull().default(0),
   next_at: integer().notNull(),

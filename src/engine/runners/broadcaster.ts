@@ -4,7 +4,6 @@ import type { NostrEvent } from '../../core/protocol.ts'
 import { signEvent } from '../../wire/event.ts'
 import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
-import type { Tx } from '../door.ts'
 import { Loop } from '../loop.ts'
 import { wantedBody } from '../public-orders.ts'
 import { alert } from '../say.ts'
@@ -101,18 +100,16 @@ export class Broadcaster {
         tx.s.pub_done({ coord, rev })
         if (final.length > 0)
           alert(this.#ctx, tx, `public-refused:${coord}`.slice(0, 200), 2, final.join(' | ').slice(0, 500))
-        const isRedated = ofDate.length > 0 && this.#dateAgain(tx, row, ofDate.join(' | '))
-        const pauseS = isRedated ? 0 : Math.min(2 ** Math.min(tries, 8), RETRY_MAX_S)
+        const isUnshown = ofDate.length > 0 && ofDate.length === this.#ctx.relays.urls().length
+        if (isUnshown) tx.s.pub_unstamp({ coord, at: row.last_created_at })
+        const isOfNow = Math.abs(row.last_created_at - tx.surelyS) <= DATE_SLACK_S
+        if (ofDate.length > 0 && isOfNow) alert(this.#ctx, tx, CLOCK_REFUSED, 2, aheadDetail(ofDate.join(' | ')))
+        // Dated by a clock that was set right meanwhile, it goes out at once with a date of today.
+        const isDatedAgain = isUnshown && Math.max(row.prior_created_at + 1, tx.surelyS) < row.last_created_at
+        const pauseS = isDatedAgain ? 0 : Math.min(2 ** Math.min(tries, 8), RETRY_MAX_S)
         if (isRetried) tx.s.pub_retry({ coord, rev, next: tx.nowS + pauseS })
       },
     })
-  }
-
-  /** It was dated under a clock that is now another: true; or the clock is wrong now. */
-  #dateAgain(tx: Tx, { coord, stamped_rev: rev, last_created_at }: OutboxPubRow, said: string): boolean {
-    if (Math.abs(last_created_at - tx.surelyS) <= DATE_SLACK_S)
-      alert(this.#ctx, tx, CLOCK_REFUSED, 2, aheadDetail('a relay', said))
-    return tx.s.pub_redate({ coord, rev, today: tx.surelyS, slack: DATE_SLACK_S }) !== undefined
   }
 
   /** Whether something happens before our patience ends. */

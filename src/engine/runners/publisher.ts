@@ -159,7 +159,7 @@ export class Publisher {
       name: 'relay-misdated',
       run: (tx) => {
         if (Math.abs(ev_created_at - tx.surelyS) <= DATE_SLACK_S) {
-          alert(this.#ctx, tx, CLOCK_REFUSED, 2, aheadDetail('every relay', said))
+          alert(this.#ctx, tx, CLOCK_REFUSED, 2, aheadDetail(said))
           return false
         }
         const dated = tx.s.outbox_redate({ r: recipient, seq, today: tx.surelyS, now: tx.nowS })

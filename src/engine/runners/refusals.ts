@@ -25,5 +25,5 @@ export function isFinalRefusal(answer: PublishAnswer): boolean {
 }
 
 /** The operator's line about it. */
-export const aheadDetail = (who: string, said: string): string =>
-  `${who} does not take what we date as now (${said.slice(0, 200)}): if the clock of this machine is wrong, correct it; nothing is lost meanwhile`
+export const aheadDetail = (said: string): string =>
+  `relays do not take what we date as now: if the clock of this machine is wrong, correct it; nothing is lost meanwhile (${said.slice(0, 300)})`

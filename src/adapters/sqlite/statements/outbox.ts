@@ -37,7 +37,7 @@ export const outbox = {
     { id: number }
   >(`
     INSERT INTO outbox_msg(recipient, seq, dedup_key, order_id, obligation_id, lane, asks, transport, ev_created_at, body, next_at, created_at)
-    VALUES (:r, :seq, :cause || '/' || CAST(:n AS INTEGER), :order_id, :oid, :lane, :asks, :transport, :ev_at, :body, MAX(:now, MIN(:ev_at - 60, :now + 60)), :now)
+    VALUES (:r, :seq, :cause || '/' || CAST(:n AS INTEGER), :order_id, :oid, :lane, :asks, :transport, :ev_at, :body, :now, :now)
     ON CONFLICT(dedup_key) DO NOTHING RETURNING id
   `),
 
@@ -136,20 +136,17 @@ export const outbox = {
    * Once a revision: strictly rising created_at, so that relays keep the newest. No row: this revision has its time.
    */
   pub_stamp: one<{ now: number; coord: string }, { last_created_at: number; stamped_rev: number }>(`
-    UPDATE outbox_pub SET last_created_at = MAX(last_created_at + 1, :now), stamped_rev = want_rev
+    UPDATE outbox_pub SET prior_created_at = last_created_at, last_created_at = MAX(last_created_at + 1, :now), stamped_rev = want_rev
      WHERE coord = :coord AND stamped_rev < want_rev RETURNING last_created_at, stamped_rev
   `),
 
   /**
-   * A revision that relays refuse for its date gets one of today: a later one always, an earlier one while no relay has
-   * this revision. No row: some relay has it, or its date is of today.
+   * Every relay refused a revision for its date: it was never stamped, and is at the next try. No row: it is known by
+   * another date.
    */
-  pub_redate: one<{ coord: string; rev: number; today: number; slack: number }, { last_created_at: number }>(`
-    UPDATE outbox_pub SET last_created_at = :today
-     WHERE coord = :coord AND stamped_rev = :rev
-       AND (last_created_at < :today - :slack
-         OR last_created_at > :today + :slack AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.ref = :coord AND d.rev >= :rev))
-    RETURNING last_created_at
+  pub_unstamp: one<{ coord: string; at: number }, { stamped_rev: number }>(`
+    UPDATE outbox_pub SET last_created_at = prior_created_at, stamped_rev = stamped_rev - 1
+     WHERE coord = :coord AND last_created_at = :at AND last_created_at > prior_created_at RETURNING stamped_rev
   `),
 
   /** Every relay that is configured now has this revision. No row: a configured relay still lacks it, or known. */
