@@ -2,6 +2,7 @@
  * The composition root: makes every real part, in the order in which a failure of the next can still be undone, and hands
  * them to the engine (design.md 3, money-path.md 3.7).
  */
+
 import { describeMissingAccess } from '../adapters/lightning/access.ts'
 import { createLnd, type Lnd } from '../adapters/lightning/lnd.ts'
 import { LnurlAddresses } from '../adapters/lnurl/lnurl-addresses.ts'
@@ -14,6 +15,7 @@ import type { Commits } from '../engine/door.ts'
 import { Engine, RivalError } from '../engine/engine.ts'
 import type { EngineStatus } from '../engine/queries.ts'
 import type { Log, SteadyClock } from '../ports/system.ts'
+import { readOwnRequest } from '../wire/bolt11.ts'
 import { signEvent } from '../wire/event.ts'
 import { type AppConfig, ConfigError } from './config/load.ts'
 import { canListen, serveControl } from './control-socket.ts'
@@ -91,7 +93,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   claimDataDir(store, dataDir, node, seed)
   if (!clockIsRight) refuseClockSetBack(store, dataDir, clock)
 
-  const lightning = createLnd(config.lnd, { clock })
+  const lightning = createLnd(config.lnd, { clock, readRequest: readOwnRequest })
   if (!lightning.ok) throw new ConfigError([`${config.file}: section [lightning]: ${lightning.error}`])
   await checkRights(lightning.value, log)
   refuseWhenStopping(shutdown)

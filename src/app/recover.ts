@@ -2,11 +2,13 @@
  * The last resort when the database is gone: the money seed and LND know every pending escrow between them
  * (money-path.md 3.7). Preimages are computed and used here; they are never shown (DEC-15).
  */
+
 import { createLnd } from '../adapters/lightning/lnd.ts'
 import type { HoldPurpose } from '../adapters/sqlite/schema.ts'
 import { systemClock } from '../adapters/system/clock.ts'
 import { type MoneySeed, parseMemo } from '../engine/seed.ts'
 import type { HoldFact, Lightning, LightningConnection, Lookup } from '../ports/lightning.ts'
+import { readOwnRequest } from '../wire/bolt11.ts'
 import { type AppConfig, ConfigError } from './config/load.ts'
 import { databaseOf, hasDatabase, lockDataDir } from './data-dir.ts'
 import { readMoneySeed, seedFileOf } from './keys.ts'
@@ -71,7 +73,7 @@ export async function recover(
 
 /** {@link recover} with the LND of the configuration and a seed file, by default the one of the data directory. */
 export function recoverFromLnd(config: AppConfig, seedFile: string | null, act: RecoverAct | null) {
-  const lightning = createLnd(config.lnd, { clock: systemClock })
+  const lightning = createLnd(config.lnd, { clock: systemClock, readRequest: readOwnRequest })
   if (!lightning.ok) throw new ConfigError([`${config.file}: section [lightning]: ${lightning.error}`])
   const seed = readMoneySeed(seedFile ?? seedFileOf(config.dataDir))
   return recover({ dataDir: config.dataDir, lightning: lightning.value, seed }, act)

@@ -24,6 +24,8 @@ export type Job<T> = {
   /** for logs and for the crash points of tests */
   readonly name: string
   run(tx: Tx): T
+  /** nobody waits for it: it shares the commit of what somebody does wait for, or has one of its own a little later */
+  readonly lazy?: boolean
   /** writes what remains of a job that threw (its own writes are rolled back) and gives its result */
   failed?(tx: Tx, error: unknown): T
 }
@@ -48,6 +50,8 @@ export type DoorOptions = {
 }
 
 const BATCH_MAX = 64
+/** How long a job that nobody waits for waits for company. */
+const LAZY_MS = 5
 const RETRY_MIN_MS = 50
 const RETRY_MAX_MS = 5000
 /** A database that took nothing for so long is told to the operator, as soon as that can be written. */
@@ -76,6 +80,9 @@ export class Door {
   readonly #batchMax: number
   #queue: Waiting[] = []
   #scheduled = false
+  /** forgets the commit that lazy jobs will have of their own */
+  #cancelLazy: (() => void) | null = null
+  #urgentAtMs = Number.NEGATIVE_INFINITY
   #closed = false
   #retryMs = 0
   /** since when no commit went through, and why the last one did not; null when all is well */
@@ -96,6 +103,11 @@ export class Door {
     return this.#queue.length
   }
 
+  /** For how long nobody has handed in a job that somebody waits for. */
+  get quietMs(): number {
+    return this.#clock.monotonicMs() - this.#urgentAtMs
+  }
+
   /**
    * Hands in a job. Resolves with its result once it is on disk; rejects when it threw and has no `failed`, or when the
    * door is closed. A full or broken disk delays it, it does not lose it.
@@ -104,6 +116,19 @@ export class Door {
     if (this.#closed) return Promise.reject(new Error(`the engine has stopped: ${job.name} is not done`))
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ job, resolve: (value) => resolve(value as T), reject })
+      if (job.lazy === true) {
+        this.#scheduleLazy()
+        return
+      }
+      this.#urgentAtMs = this.#clock.monotonicMs()
+      this.#schedule(0)
+    })
+  }
+
+  #scheduleLazy(): void {
+    if (this.#scheduled || this.#cancelLazy !== null) return
+    this.#cancelLazy = this.#clock.after(LAZY_MS, () => {
+      this.#cancelLazy = null
       this.#schedule(0)
     })
   }
@@ -121,6 +146,8 @@ export class Door {
 
   #flush(): void {
     if (this.#closed || this.#queue.length === 0) return
+    this.#cancelLazy?.()
+    this.#cancelLazy = null
     const batch = this.#queue.splice(0, this.#batchMax)
     const names = batch.map((w) => w.job.name)
     let outcomes: readonly (() => void)[]
@@ -206,6 +233,7 @@ export class Door {
   /** Refuses everything from now on; what waits is never done. What was committed stays. */
   close(): void {
     this.#closed = true
+    this.#cancelLazy?.()
     const left = this.#queue
     this.#queue = []
     for (const { job, reject } of left) reject(new Error(`the engine has stopped: ${job.name} is not done`))

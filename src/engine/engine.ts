@@ -8,7 +8,7 @@ import type { Addresses } from '../ports/addresses.ts'
 import type { Lightning } from '../ports/lightning.ts'
 import type { Relays } from '../ports/relays.ts'
 import type { Log, Random, SteadyClock } from '../ports/system.ts'
-import type { Curves } from '../wire/curves.ts'
+import { type Curves, curvesOfOwner } from '../wire/curves.ts'
 import { bytesToHex } from '../wire/hex.ts'
 import { ConversationKeyCache } from '../wire/nip44.ts'
 import { KIND_DIRECT, KIND_GIFT_WRAP } from '../wire/transport.ts'
@@ -125,7 +125,7 @@ export class Engine {
       key: {
         secretKey: nodeSecretKey,
         pubkey: curves.publicKey(nodeSecretKey),
-        curves,
+        curves: curvesOfOwner(curves, nodeSecretKey),
         keys: new ConversationKeyCache(),
       },
       rates: new RateBook(store),

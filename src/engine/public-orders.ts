@@ -35,16 +35,18 @@ export function networksOf(tx: Pick<Tx, 'store'>): readonly string[] {
   return row === undefined ? [] : [row.network]
 }
 
-function withoutExpiration(body: WantedBody): string {
-  return JSON.stringify([body.kind, body.content, body.tags.filter((tag) => tag[0] !== 'expiration')])
-}
+/** The expiration tag in a body's JSON; within a text its quotes would be escaped. */
+const EXPIRATION = /\["expiration","\d+"\]/
+
+const withoutExpiration = (json: string): string => json.replace(EXPIRATION, '[]')
 
 /** Wants an event, unless the same is wanted already (its retention time aside). `refresh`: again every 24 h. */
 export function wantEvent(ctx: Ctx, tx: Tx, coord: string, body: WantedBody, refresh: boolean): void {
   const current = tx.store.get<OutboxPubRow>('SELECT * FROM outbox_pub WHERE coord = :coord', { coord })
-  const same = current !== undefined && withoutExpiration(wantedBody(current.body)) === withoutExpiration(body)
+  const json = JSON.stringify(body)
+  const same = current !== undefined && withoutExpiration(current.body) === withoutExpiration(json)
   if (same && (current.refresh_at !== null) === refresh) return
-  tx.s.pub_want({ coord, body: JSON.stringify(body), now: tx.nowS, refresh_at: refresh ? tx.nowS + REFRESH_S : null })
+  tx.s.pub_want({ coord, body: json, now: tx.nowS, refresh_at: refresh ? tx.nowS + REFRESH_S : null })
   tx.after(ctx.poke.broadcaster)
 }
 

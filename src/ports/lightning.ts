@@ -4,6 +4,22 @@
  */
 import type { Msat } from '../core/money.ts'
 
+/** What the payment request of an invoice says, as far as it must fit what we asked for. */
+export type OwnRequest = {
+  /** payment hash, hex */
+  readonly hash: string
+  /** null: the payer chooses */
+  readonly amountMsat: Msat | null
+  readonly minFinalCltv: number
+  /** null: it carries only a hash of it */
+  readonly description: string | null
+  /** unix seconds */
+  readonly expiresAtS: number
+}
+
+/** Reads a BOLT 11 request that our own node made: its signature is not checked. Null when it is none. Never throws. */
+export type ReadOwnRequest = (text: string) => OwnRequest | null
+
 /** Why a call did not do what was asked, when it is not the business's own failure. */
 export type CallTrouble =
   /** S: proved not executed; the same call may be repeated. */

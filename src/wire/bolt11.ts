@@ -199,6 +199,8 @@ function checkFallback(words: Words): void {
 export type UnprovenBolt11 = Omit<Bolt11, 'payee'> & {
   /** the node that it names, if it does: compressed key, hex */
   readonly namedPayee: string | null
+  /** null: there is only a hash of it */
+  readonly description: string | null
   /** nodes of its route hints, not yet known to be on the curve */
   readonly hopNodes: readonly string[]
   readonly digest: Uint8Array
@@ -262,6 +264,7 @@ function read(text: string): UnprovenBolt11 {
     hash: bytesToHex(hash),
     amountMsat: readAmount(digits, unit),
     namedPayee: namedPayee === null ? null : bytesToHex(namedPayee),
+    description: description === null ? null : Buffer.from(description).toString(),
     hopNodes,
     createdAtS,
     expiresAtS: createdAtS + expiryS,
@@ -286,6 +289,12 @@ export function readBolt11(text: string): Result<UnprovenBolt11, string> {
   }
 }
 
+/** Reads an invoice that our own node made: nobody else could have forged it. Null when it is none. Never throws. */
+export function readOwnRequest(text: string): UnprovenBolt11 | null {
+  const read = readBolt11(text)
+  return read.ok ? read.value : null
+}
+
 /**
  * Who signed: the named node when there is one, which must sign with a low S, else the node that the signature gives
  * away, with any S (BOLT 11).
@@ -308,6 +317,7 @@ export function decodeBolt11(text: string, curves: Curves = portableCurves): Res
   if (!unproven.ok) return unproven
   const {
     namedPayee: _named,
+    description: _description,
     hopNodes,
     digest: _digest,
     signature: _signature,

@@ -6,7 +6,7 @@
  */
 import { type Curves, portableCurves } from './curves.ts'
 import { bytesToHex, hexToBytes, isHex } from './hex.ts'
-import { bytesOf, numberOf, ORDER, tagged } from './schnorr.ts'
+import { bytesOf, EVEN, numberOf, ODD, ORDER, tagged } from './schnorr.ts'
 
 /**
  * What is used of `secp256k1/bindings.js`. All of it throws when a length, a scalar or a point does not fit. The calls on
@@ -28,24 +28,19 @@ export interface Secp256k1Binding {
   ): Uint8Array
 }
 
-/** First byte of a compressed point: the parity of y. */
-const EVEN = 2
-const ODD = 3
-
 /** A backend that equals the portable one, answer for answer and byte for byte, and opens messages thirty times as fast. */
 export function nativeCurves(binding: Secp256k1Binding): Curves {
   /** x of secret·G; the secret becomes its negative when y is odd. */
-  const evenPoint = (secret: Uint8Array): Uint8Array => {
-    const point = binding.publicKeyCreate(secret, true)
+  const evenPoint = (secret: Uint8Array, point = binding.publicKeyCreate(secret, true)): Uint8Array => {
     if (point[0] === ODD) binding.privateKeyNegate(secret)
     return point.subarray(1)
   }
 
-  const sign = (digest: Uint8Array, secretKey: Uint8Array, aux: Uint8Array): Uint8Array => {
+  const sign = (digest: Uint8Array, secretKey: Uint8Array, aux: Uint8Array, known?: Uint8Array): Uint8Array => {
     const scalar = Uint8Array.from(secretKey)
     const secrets: Uint8Array[] = [scalar]
     try {
-      const px = evenPoint(scalar)
+      const px = evenPoint(scalar, known)
       const masked = tagged('aux', aux)
       secrets.push(masked)
       for (const [index, byte] of scalar.entries()) masked[index] = (masked[index] ?? 0) ^ byte
@@ -73,9 +68,16 @@ export function nativeCurves(binding: Secp256k1Binding): Curves {
         return portableCurves.publicKey(secretKey)
       }
     },
-    sign(digest, secretKey, aux) {
+    publicPoint(secretKey) {
       try {
-        if (digest.length === 32 && aux.length === 32) return sign(digest, secretKey, aux)
+        return binding.publicKeyCreate(secretKey, true)
+      } catch {
+        return portableCurves.publicPoint(secretKey)
+      }
+    },
+    sign(digest, secretKey, aux, point) {
+      try {
+        if (digest.length === 32 && aux.length === 32) return sign(digest, secretKey, aux, point)
       } catch {
         // The portable backend decides.
       }

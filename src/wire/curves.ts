@@ -3,7 +3,7 @@
  * tested against. Public keys are x-only, in lower-case hex, as Nostr writes them.
  */
 import { createHash, createHmac } from 'node:crypto'
-import { getSharedSecret, hashes, Point, recoverPublicKey, Signature, schnorr } from '@noble/secp256k1'
+import { getPublicKey, getSharedSecret, hashes, Point, recoverPublicKey, Signature, schnorr } from '@noble/secp256k1'
 import { bytesToHex, hexToBytes, isHex } from './hex.ts'
 import { signSchnorr } from './schnorr.ts'
 
@@ -12,8 +12,13 @@ export interface Curves {
   readonly name: string
   /** The x-only key of a secret key. Throws when the secret is not a scalar of the curve: secrets are ours. */
   publicKey(secretKey: Uint8Array): string
-  /** A BIP-340 signature over a 32-byte digest. The same input gives the same 64 bytes. Throws on a bad secret. */
-  sign(digest: Uint8Array, secretKey: Uint8Array, aux: Uint8Array): Uint8Array
+  /** The point of a secret key, compressed: 33 bytes, the first of which says whether y is odd. Throws as `publicKey`. */
+  publicPoint(secretKey: Uint8Array): Uint8Array
+  /**
+   * A BIP-340 signature over a 32-byte digest. The same input gives the same 64 bytes. Throws on a bad secret. `point` is
+   * the secret's, when the caller has it: half of the work of signing is to compute it.
+   */
+  sign(digest: Uint8Array, secretKey: Uint8Array, aux: Uint8Array, point?: Uint8Array): Uint8Array
   /** Whether a BIP-340 signature holds. Never throws: whatever a stranger sends is true or false. */
   verify(signature: Uint8Array, digest: Uint8Array, publicKey: string): boolean
   /**
@@ -26,6 +31,14 @@ export interface Curves {
    * there is none. `recovery` says which of the possible keys it is, 0 to 3. S may be high. Never throws.
    */
   recover(signature: Uint8Array, digest: Uint8Array, recovery: number): string | null
+}
+
+/** The same curves for the owner of a secret that signs often: its point is computed once. Throws on a bad secret. */
+export function curvesOfOwner(curves: Curves, secretKey: Uint8Array): Curves {
+  const point = curves.publicPoint(secretKey)
+  const sign: Curves['sign'] = (digest, secret, aux) =>
+    secret === secretKey ? curves.sign(digest, secret, aux, point) : curves.sign(digest, secret, aux)
+  return Object.assign(Object.create(curves) as Curves, { sign })
 }
 
 /** Whether a text is the x-coordinate of a point: 64 lower-case hex digits that name a valid Nostr key. Never throws. */
@@ -46,6 +59,7 @@ hashes.hmacSha256 = (key, message) => new Uint8Array(createHmac('sha256', key).u
 export const portableCurves: Curves = {
   name: 'noble',
   publicKey: (secretKey) => bytesToHex(schnorr.getPublicKey(secretKey)),
+  publicPoint: (secretKey) => getPublicKey(secretKey, true),
   sign: signSchnorr,
   verify(signature, digest, publicKey) {
     if (signature.length !== 64 || digest.length !== 32 || !isHex(publicKey, 32)) return false

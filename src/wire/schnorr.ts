@@ -9,6 +9,9 @@ import { Point } from '@noble/secp256k1'
 import { assert } from '../core/assert.ts'
 import { bytesToHex, hexToBytes } from './hex.ts'
 
+/** First byte of a compressed point: the parity of y. */
+export const [EVEN, ODD] = [2, 3]
+
 /** How many points the curve has: scalars are counted modulo this. */
 export const ORDER = Point.CURVE().n
 
@@ -40,15 +43,26 @@ function evenPoint(k: bigint): { readonly x: Uint8Array; readonly k: bigint } {
   return { x: bytesOf(x), k: y % 2n === 0n ? k : ORDER - k }
 }
 
+/** {@link evenPoint} of a scalar whose compressed point is known. */
+const evenOf = (k: bigint, point: Uint8Array): { readonly x: Uint8Array; readonly k: bigint } => ({
+  x: point.subarray(1),
+  k: point[0] === ODD ? ORDER - k : k,
+})
+
 /**
  * Signs a digest of 32 bytes. Deterministic: the same input gives the same 64 bytes as noble's `schnorr.sign`. Throws when
- * the secret is not a scalar of the curve.
+ * the secret is not a scalar of the curve. `point`: its compressed point, when it is known already.
  */
-export function signSchnorr(digest: Uint8Array, secretKey: Uint8Array, aux: Uint8Array): Uint8Array {
+export function signSchnorr(
+  digest: Uint8Array,
+  secretKey: Uint8Array,
+  aux: Uint8Array,
+  point?: Uint8Array,
+): Uint8Array {
   assert(digest.length === 32 && secretKey.length === 32 && aux.length === 32, 'digest, secret and aux have 32 bytes')
   const secret = numberOf(secretKey)
   assert(secret > 0n && secret < ORDER, 'a secret key is a scalar of the curve')
-  const { x: px, k: d } = evenPoint(secret)
+  const { x: px, k: d } = point === undefined ? evenPoint(secret) : evenOf(secret, point)
   const masked = bytesOf(d ^ numberOf(tagged('aux', aux)))
   const nonce = numberOf(tagged('nonce', masked, px, digest)) % ORDER
   assert(nonce !== 0n, 'the nonce is never zero')

@@ -5,6 +5,7 @@ import { type LndConfig, lndTarget } from '../../src/adapters/lightning/config.t
 import { createLnd } from '../../src/adapters/lightning/lnd.ts'
 import { LND_TIMINGS } from '../../src/adapters/lightning/timings.ts'
 import type { Clock } from '../../src/ports/system.ts'
+import { readOwnRequest } from '../../src/wire/bolt11.ts'
 import { eventually, within } from '../support/wait.ts'
 import type { LightningWorld, TraderInvoice } from './lightning-contract.ts'
 
@@ -41,7 +42,7 @@ function configOf(env: NodeJS.ProcessEnv, who: 'DAEMON' | 'TRADER'): LndConfig |
 }
 
 async function makeWorld(daemon: LndConfig, trader: LndConfig): Promise<LightningWorld> {
-  const lnd = createLnd(daemon, { clock: hostClock })
+  const lnd = createLnd(daemon, { clock: hostClock, readRequest: readOwnRequest })
   if (!lnd.ok) throw new Error(lnd.error)
   const target = lndTarget(trader)
   if (!target.ok) throw new Error(target.error)

@@ -9,6 +9,7 @@ import type { SimConfig, SimNetwork } from '../../src/sandbox/lightning/control.
 import { createSimLightning } from '../../src/sandbox/lightning/in-process.ts'
 import { createSimNetwork, type Network } from '../../src/sandbox/lightning/network.ts'
 import { createSimLndServer } from '../../src/sandbox/lightning/server/server.ts'
+import { readOwnRequest } from '../../src/wire/bolt11.ts'
 import { TestClock } from '../support/clock.ts'
 import { seededRandom } from '../support/random.ts'
 import { lightningContract, lightningFaultContract, type SimulatedWorld } from './lightning-contract.ts'
@@ -43,7 +44,10 @@ const overGrpc = async (network: Network, clock: TestClock): Promise<Door> => {
   const server = createSimLndServer(network, clock)
   const { socket, certPem } = await server.listen()
   const macaroonHex = server.macaroon(RPC_NAMES.map((name) => `uri:${rpcUri(name)}`))
-  const lnd = createLnd({ socket, cert: certPem, macaroonHex }, { clock, timings: TIMINGS })
+  const lnd = createLnd(
+    { socket, cert: certPem, macaroonHex },
+    { clock, readRequest: readOwnRequest, timings: TIMINGS },
+  )
   if (!lnd.ok) throw new Error(lnd.error)
   const breathe = () => new Promise<void>((resolve) => void systemClock.after(1, resolve))
   return { lightning: lnd.value, breathe, close: () => server.stop() }

@@ -30,7 +30,10 @@ describe('the reputation of a trader', () => {
         const now = rated(...stars)
         expect(now.rating).toBeGreaterThan(0)
         expect(now.rating).toBeLessThanOrEqual(5)
-        if (before.reviews > 0) expect(Math.sign(now.rating - before.rating)).toBe(Math.sign(last - before.rating))
+        const pull = last - before.rating
+        // A mean that would be a whole number may lie a last bit beside it.
+        if (before.reviews > 0 && Math.abs(pull) > 1e-9)
+          expect(Math.sign(now.rating - before.rating)).toBe(Math.sign(pull))
         expect(now.min).toBe(Math.min(...stars))
         expect(now.max).toBe(Math.max(...stars))
       }),

@@ -22,6 +22,8 @@ async function open(options: WorldOptions = {}): Promise<{ world: EngineWorld; a
   const alice = world.trader('alice')
   const bob = world.trader('bob')
   await world.boot()
+  // What the daemon says of itself is out.
+  await world.clock.advance(1000)
   return { world, alice, bob }
 }
 

@@ -16,6 +16,7 @@ const signature = (digest: Uint8Array, pubkey: string): string => {
 export const standInCurves: Curves = {
   name: 'stand-in',
   publicKey,
+  publicPoint: (secretKey) => hexToBytes(`02${publicKey(secretKey)}`),
   sign: (digest, secretKey) => hexToBytes(signature(digest, publicKey(secretKey))),
   verify: (given, digest, pubkey) => bytesToHex(given) === signature(digest, pubkey),
   ecdhX: (secretKey, pubkey) => sha256([publicKey(secretKey), pubkey].toSorted().join(':')),

@@ -65,6 +65,7 @@ describe('The native curves answer as the portable ones', () => {
       fc.assert(
         fc.property(scalar, secret, bytes32, (digest, secretKey, aux) => {
           expectSame((curves) => curves.sign(digest, secretKey, aux))
+          expectSame((curves) => curves.sign(digest, secretKey, aux, curves.publicPoint(secretKey)))
         }),
         CASES,
       )

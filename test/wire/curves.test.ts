@@ -5,7 +5,7 @@ import { finalizeEvent, getPublicKey, verifyEvent as verifyElsewhere } from 'nos
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { loadCurves } from '../../src/app/curves.ts'
-import { isPublicKey, portableCurves } from '../../src/wire/curves.ts'
+import { curvesOfOwner, isPublicKey, portableCurves } from '../../src/wire/curves.ts'
 import { signEvent, verifyEvent } from '../../src/wire/event.ts'
 import { bytesToHex, hexToBytes, sha256 } from '../../src/wire/hex.ts'
 import { identityKey, nodeKey, tradeKey } from '../support/wire-keys.ts'
@@ -63,6 +63,16 @@ describe.each(backends)('The curves of $name', (curves) => {
     const ours = signEvent(template, tradeKey.secretKey, tradeKey.pubkey, noAux, curves)
     expect(verifyElsewhere({ ...ours, tags: template.tags })).toBe(true)
     expect(verifyEvent({ ...finalizeEvent(template, tradeKey.secretKey) }, curves)).toBe(true)
+  })
+
+  test('sign alike for an owner whose point is computed once, and for everybody else', () => {
+    for (const { secretKey } of [tradeKey, nodeKey, identityKey]) {
+      const owner = curvesOfOwner(curves, secretKey)
+      expect(bytesToHex(curves.publicPoint(secretKey)).slice(2)).toBe(curves.publicKey(secretKey))
+      for (const signer of [tradeKey, nodeKey, identityKey].map((key) => key.secretKey))
+        expect(owner.sign(digest, signer, noAux)).toEqual(portableCurves.sign(digest, signer, noAux))
+    }
+    expect(() => curvesOfOwner(curves, new Uint8Array(32))).toThrow()
   })
 
   test('leave digest, secret and aux as they were', () => {

@@ -1,4 +1,4 @@
-import type { LightningConnection, Lookup } from '../../ports/lightning.ts'
+import type { LightningConnection, Lookup, ReadOwnRequest } from '../../ports/lightning.ts'
 import type { Clock } from '../../ports/system.ts'
 import { BlockFeed } from './block-feed.ts'
 import type { Calls } from './calls.ts'
@@ -15,6 +15,7 @@ import { verbsOver } from './verbs/verbs.ts'
 export type LndSurroundings = {
   readonly clock: Clock
   readonly timings: LndTimings
+  readonly readRequest: ReadOwnRequest
 }
 
 /**
@@ -58,7 +59,7 @@ export async function openConnection(target: LndTarget, around: LndSurroundings)
     ok: true,
     value: {
       lost,
-      ...verbsOver(calls, around.clock, around.timings),
+      ...verbsOver(calls, around.clock, around.timings, around.readRequest),
       watchBlocks: (onHeight) => blocks.watch(onHeight),
       close: () => close('it was closed'),
     },

@@ -1,5 +1,5 @@
 import { ok, type Result } from '../../core/result.ts'
-import type { Lightning, Lookup } from '../../ports/lightning.ts'
+import type { Lightning, Lookup, ReadOwnRequest } from '../../ports/lightning.ts'
 import type { Clock } from '../../ports/system.ts'
 import { type AccessReport, probeAccess } from './access.ts'
 import { type LndConfig, lndTarget } from './config.ts'
@@ -15,11 +15,15 @@ export type Lnd = Lightning & {
 /** Prepares the adapter; nothing is dialled yet. The error names the value of the configuration that is wrong. */
 export function createLnd(
   config: LndConfig,
-  around: { readonly clock: Clock; readonly timings?: Partial<LndTimings> },
+  around: {
+    readonly clock: Clock
+    readonly readRequest: ReadOwnRequest
+    readonly timings?: Partial<LndTimings>
+  },
 ): Result<Lnd, string> {
   const target = lndTarget(config)
   if (!target.ok) return target
-  const surroundings = { clock: around.clock, timings: { ...LND_TIMINGS, ...around.timings } }
+  const surroundings = { ...around, timings: { ...LND_TIMINGS, ...around.timings } }
   return ok({
     connect: () => openConnection(target.value, surroundings),
     checkAccess: () => probeAccess(target.value, surroundings.timings),

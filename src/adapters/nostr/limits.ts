@@ -24,7 +24,7 @@ export const RELAY_LIMITS = {
   /** Live events remembered, so that a second relay's copy is not handed on. */
   seenEvents: 10_000,
   /** Events published to one relay that it has not answered; above it nothing more is published there. */
-  unansweredPublishes: 256,
+  unansweredPublishes: 1024,
   /** Frames without sense between two pings, after which we hang up. */
   nonsenseFrames: 1_000,
 } as const

@@ -10,8 +10,11 @@ import { alert } from '../say.ts'
 import { CLOCK_REFUSED } from '../watched-clock.ts'
 import { aheadDetail, DATE_SLACK_S, isDateRefusal, isFinalRefusal } from './refusals.ts'
 
-const WINDOW = 32
+const WINDOW = 128
 const OK_DEADLINE_MS = 10_000
+/** Answers go first: public events wait for a moment in which nobody waits for one, but not longer than this. */
+const QUIET_MS = 10
+const YIELD_MAX_MS = 300
 /** Everybody waits this long for a relay; then those that answered go on to the next event without it. */
 const PATIENCE_MS = 500
 /** A relay that is still asked is not asked again before its deadline. */
@@ -26,6 +29,7 @@ export class Broadcaster {
   /** Public events are sent while it runs. */
   readonly loop: Loop
   readonly #inFlight = new Set<string>()
+  #yieldingSinceMs: number | null = null
   /** relays that were not prompt last time: nobody waits for them */
   readonly #slow = new Set<string>()
 
@@ -35,6 +39,7 @@ export class Broadcaster {
   }
 
   #turn(): number {
+    if (this.#yields()) return QUIET_MS
     const now = nowS(this.#ctx)
     for (const { coord } of this.#ctx.store.s.pub_due({ now, n: WINDOW + this.#inFlight.size })) {
       if (this.#inFlight.has(coord) || this.#inFlight.size >= WINDOW) continue
@@ -53,6 +58,14 @@ export class Broadcaster {
     return row?.at == null ? 60_000 : Math.min((row.at - now) * 1000, 60_000)
   }
 
+  #yields(): boolean {
+    const nowMs = this.#ctx.clock.monotonicMs()
+    this.#yieldingSinceMs ??= nowMs
+    if (this.#ctx.door.quietMs < QUIET_MS && nowMs - this.#yieldingSinceMs < YIELD_MAX_MS) return true
+    this.#yieldingSinceMs = null
+    return false
+  }
+
   /** The event of one revision: stamped once, signed with derived randomness, hence the same at every try. */
   #event(row: OutboxPubRow): NostrEvent {
     const { kind, tags, content } = wantedBody(row.body)
@@ -65,6 +78,7 @@ export class Broadcaster {
     const { ctx } = { ctx: this.#ctx }
     const row = await ctx.door.submit({
       name: 'public-stamp',
+      lazy: true,
       run: (tx) => {
         tx.s.pub_stamp({ coord, now: tx.surelyS })
         return tx.store.get<OutboxPubRow>('SELECT * FROM outbox_pub WHERE coord = :coord', { coord })
@@ -86,6 +100,7 @@ export class Broadcaster {
     // What a slow relay says is heard whenever it comes; meanwhile neither other events nor a newer revision wait for it.
     await ctx.door.submit({
       name: 'public-defer',
+      lazy: true,
       run: (tx) => tx.s.pub_defer({ coord, rev, next: tx.nowS + DEFER_S }),
     })
   }
@@ -96,6 +111,7 @@ export class Broadcaster {
     const { final, ofDate } = refusals
     return this.#ctx.door.submit({
       name: 'public-done',
+      lazy: true,
       run: (tx) => {
         tx.s.pub_done({ coord, rev })
         if (final.length > 0)
@@ -145,6 +161,7 @@ export class Broadcaster {
     // A relay that will never take this revision must not keep it wanted for ever: the next one is tried again.
     await ctx.door.submit({
       name: 'public-ok',
+      lazy: true,
       run: (tx) => tx.s.delivered({ ref: coord, relay: url, rev, now: tx.nowS }),
     })
     return true

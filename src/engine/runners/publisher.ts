@@ -15,7 +15,8 @@ import { CLOCK_REFUSED } from '../watched-clock.ts'
 import { aheadDetail, DATE_SLACK_S, isDateRefusal, isFinalRefusal } from './refusals.ts'
 
 const LANES: readonly Lane[] = [0, 1, 2]
-const WINDOW = 64
+/** Messages under way at once: what relays that take 50 ms to say OK need for some thousands a second. */
+const WINDOW = 256
 const OK_DEADLINE_MS = 10_000
 const RETRY_MAX_S = 60
 const SLEEP_MAX_S = 60
@@ -111,6 +112,7 @@ export class Publisher {
   #accepted(row: OutboxMsgRow, url: string): Promise<boolean> {
     return this.#ctx.door.submit({
       name: 'relay-ok',
+      lazy: true,
       run: (tx) => {
         tx.s.delivered({ ref: `m:${row.id}`, relay: url, rev: 0, now: tx.nowS })
         const ok = tx.s.outbox_ok({ id: row.id, now: tx.nowS, min_ok: this.#ctx.settings.minRelayOks })
@@ -147,7 +149,11 @@ export class Publisher {
       return
     }
     const next = nowS(this.#ctx) + Math.min(2 ** Math.min(row.tries, 6), RETRY_MAX_S)
-    await this.#ctx.door.submit({ name: 'relay-retry', run: (tx) => tx.s.outbox_retry({ id: row.id, next }) })
+    await this.#ctx.door.submit({
+      name: 'relay-retry',
+      lazy: true,
+      run: (tx) => tx.s.outbox_retry({ id: row.id, next }),
+    })
   }
 
   /**

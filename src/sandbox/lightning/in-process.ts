@@ -24,6 +24,7 @@ import { watchHold } from '../../adapters/lightning/verbs/watch-hold.ts'
 import { err, ok, type Result } from '../../core/result.ts'
 import type { Lightning, LightningConnection, Lookup } from '../../ports/lightning.ts'
 import type { Clock } from '../../ports/system.ts'
+import { readOwnRequest } from '../../wire/bolt11.ts'
 import type { LndMethod, SimLightning, SimLightningOptions } from './control.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { Message } from './messages.ts'
@@ -66,7 +67,7 @@ async function connect(around: Surroundings): Promise<Lookup<LightningConnection
   const connection: LightningConnection = {
     lost: wire.lost,
     nodeInfo: () => nodeInfo(wire),
-    createHold: (plan) => createHold(wire, clock.nowMs(), plan),
+    createHold: (plan) => createHold(wire, clock.nowMs(), plan, readOwnRequest),
     settleHold: (preimage) => settleHold(wire, preimage),
     cancelHold: (hash) => cancelHold(wire, hash),
     lookupHold: (hash) => lookupHold(wire, hash),

@@ -7,6 +7,7 @@ import type { LndTimings } from '../../../src/adapters/lightning/timings.ts'
 import { msat } from '../../../src/core/money.ts'
 import type { LightningConnection, PayPlan } from '../../../src/ports/lightning.ts'
 import type { Clock } from '../../../src/ports/system.ts'
+import { readOwnRequest } from '../../../src/wire/bolt11.ts'
 import { type FakeHandlers, type FakeLnd, startFakeLnd } from './fake-lnd.ts'
 import { HASH, PREIMAGE, paymentMessage } from './scripted-calls.ts'
 
@@ -43,7 +44,10 @@ async function fake(handlers: FakeHandlers = {}): Promise<FakeLnd> {
 }
 
 function adapter(lnd: FakeLnd, timings: Partial<LndTimings> = SHORT): Lnd {
-  const made = createLnd({ socket: lnd.socket, cert: lnd.certPem, macaroonHex: '0201ab' }, { clock, timings })
+  const made = createLnd(
+    { socket: lnd.socket, cert: lnd.certPem, macaroonHex: '0201ab' },
+    { clock, readRequest: readOwnRequest, timings },
+  )
   if (!made.ok) throw new Error(made.error)
   return made.value
 }
@@ -74,7 +78,7 @@ describe('opening a connection', () => {
         cert: Buffer.from(lnd.certPem).toString('base64'),
         macaroonHex: '0201AB',
       },
-      { clock, timings: SHORT },
+      { clock, readRequest: readOwnRequest, timings: SHORT },
     )
     if (!made.ok) throw new Error(made.error)
     const connection = await made.value.connect()
@@ -102,7 +106,10 @@ describe('opening a connection', () => {
 
   it('fails when the certificate is not pinned and nobody vouches for it', async () => {
     const lnd = await fake()
-    const made = createLnd({ socket: lnd.socket, cert: null, macaroonHex: '0201ab' }, { clock, timings: SHORT })
+    const made = createLnd(
+      { socket: lnd.socket, cert: null, macaroonHex: '0201ab' },
+      { clock, readRequest: readOwnRequest, timings: SHORT },
+    )
     if (!made.ok) throw new Error(made.error)
     expect(await made.value.connect()).toMatchObject({ ok: false, detail: expect.stringMatching(/tls\.cert/) })
   })
@@ -114,7 +121,7 @@ describe('opening a connection', () => {
     const { port } = mute.address() as AddressInfo
     const made = createLnd(
       { socket: `localhost:${port}`, cert: null, macaroonHex: '0201ab' },
-      { clock, timings: { knockMs: 200 } },
+      { clock, readRequest: readOwnRequest, timings: { knockMs: 200 } },
     )
     if (!made.ok) throw new Error(made.error)
     expect(await made.value.connect()).toMatchObject({ ok: false, detail: expect.stringMatching(/no TLS handshake/) })
@@ -342,13 +349,13 @@ describe('the configuration', () => {
     ['an empty macaroon', { macaroonHex: '' }, /xxd/],
     ['a certificate that is none', { cert: 'tls.cert' }, /tls\.cert/],
   ])('refuses %s and says what it should be', (_title, over, words) => {
-    const made = createLnd({ ...good, ...over }, { clock })
+    const made = createLnd({ ...good, ...over }, { clock, readRequest: readOwnRequest })
     expect(made).toMatchObject({ ok: false, error: expect.stringMatching(words) })
   })
 
   it('accepts a host name, an IPv4 and an IPv6 address', () => {
     for (const socket of ['lnd.example.com:10009', '10.0.0.7:10009', '[::1]:10009']) {
-      expect(createLnd({ ...good, socket }, { clock }).ok).toBe(true)
+      expect(createLnd({ ...good, socket }, { clock, readRequest: readOwnRequest }).ok).toBe(true)
     }
   })
 })

@@ -10,6 +10,7 @@ import { watchHold } from '../../../src/adapters/lightning/verbs/watch-hold.ts'
 import { msat } from '../../../src/core/money.ts'
 import type { HoldFact, HoldPlan, HtlcResolution } from '../../../src/ports/lightning.ts'
 import { encodeBolt11 } from '../../../src/sandbox/lightning/bolt11.ts'
+import { readOwnRequest } from '../../../src/wire/bolt11.ts'
 import { answers, fails, HASH, invoiceMessage, PREIMAGE, type Script, ScriptedCalls } from './scripted-calls.ts'
 
 const NOW_S = 1_800_000_000
@@ -140,12 +141,12 @@ describe('creating a hold (money-path.md 1.2)', () => {
     ['a missing right is our fault', { addHoldInvoice: refuses(2, 'permission denied') }, 'B'],
   ]
   it.each(rows)('%s', async (_title, script, outcome) => {
-    expect((await createHold(new ScriptedCalls(script), NOW_MS, plan)).class).toBe(outcome)
+    expect((await createHold(new ScriptedCalls(script), NOW_MS, plan, readOwnRequest)).class).toBe(outcome)
   })
 
   it('hands over what LND has, with the request for the payer', async () => {
     const calls = new ScriptedCalls({ addHoldInvoice: added })
-    expect(await createHold(calls, NOW_MS, plan)).toEqual({
+    expect(await createHold(calls, NOW_MS, plan, readOwnRequest)).toEqual({
       class: 'A',
       fact: {
         hash: HASH,
@@ -175,21 +176,21 @@ describe('creating a hold (money-path.md 1.2)', () => {
     ['within a minute', 60],
   ])('is not sent with an expiry %s, for LND would make it a day', async (_title, lifeS) => {
     const calls = new ScriptedCalls({})
-    expect((await createHold(calls, NOW_MS, { ...plan, expiresAt: NOW_S + lifeS })).class).toBe('S')
+    expect((await createHold(calls, NOW_MS, { ...plan, expiresAt: NOW_S + lifeS }, readOwnRequest)).class).toBe('S')
     expect(calls.made).toEqual([])
   })
 
   it('is not sent with a memo that no request can carry, or without a hash', async () => {
     const calls = new ScriptedCalls({})
-    expect((await createHold(calls, NOW_MS, { ...plan, memo: 'ñ'.repeat(320) })).class).toBe('B')
-    expect((await createHold(calls, NOW_MS, { ...plan, hash: 'ab' })).class).toBe('B')
+    expect((await createHold(calls, NOW_MS, { ...plan, memo: 'ñ'.repeat(320) }, readOwnRequest)).class).toBe('B')
+    expect((await createHold(calls, NOW_MS, { ...plan, hash: 'ab' }, readOwnRequest)).class).toBe('B')
     expect(calls.made).toEqual([])
   })
 
   it('says when the connection that carried it is gone', async () => {
     const calls = new ScriptedCalls({ addHoldInvoice: refuses(14, 'Connection dropped'), lookupInvoice: noAnswer })
     calls.lost = true
-    expect(await createHold(calls, NOW_MS, plan)).toMatchObject({ class: 'U', connectionLost: true })
+    expect(await createHold(calls, NOW_MS, plan, readOwnRequest)).toMatchObject({ class: 'U', connectionLost: true })
   })
 })
 

@@ -1,10 +1,9 @@
-import { parsePaymentRequest } from 'invoices'
 import { ZERO_MSAT } from '../../../core/money.ts'
-import type { CallTrouble, HoldFact, HoldPlan } from '../../../ports/lightning.ts'
+import type { CallTrouble, HoldFact, HoldPlan, OwnRequest, ReadOwnRequest } from '../../../ports/lightning.ts'
 import type { Calls } from '../calls.ts'
 import { classify, explain, type Meaning, settledTrouble } from '../classification.ts'
 import { hexBytes, isHash } from '../translate.ts'
-import { reading, unknown } from './answer.ts'
+import { unknown } from './answer.ts'
 import { lookupHold } from './lookup-hold.ts'
 
 export type CreateOutcome =
@@ -22,7 +21,12 @@ const MEMO_BYTES_MAX = 639
  * the plan; after anything but a clear answer the invoice is read back and compared, so a lost answer and a repeated
  * create end like a fresh one.
  */
-export async function createHold(calls: Calls, nowMs: number, plan: HoldPlan): Promise<CreateOutcome> {
+export async function createHold(
+  calls: Calls,
+  nowMs: number,
+  plan: HoldPlan,
+  readRequest: ReadOwnRequest,
+): Promise<CreateOutcome> {
   const expiry = plan.expiresAt - Math.floor(nowMs / 1000)
   if (!isHash(plan.hash)) return { class: 'B', detail: `not a payment hash: "${plan.hash}"` }
   if (Buffer.byteLength(plan.memo) > MEMO_BYTES_MAX) {
@@ -38,7 +42,7 @@ export async function createHold(calls: Calls, nowMs: number, plan: HoldPlan): P
     cltv_expiry: plan.cltvDelta,
   })
   if (added.ok) {
-    const fact = madeNow(added.value.payment_request, plan)
+    const fact = madeNow(added.value.payment_request, plan, readRequest)
     if (fact !== null) return { class: 'A', fact }
   }
   const meaning: Meaning | 'added' = added.ok ? 'added' : classify('create-hold', added.error)
@@ -51,7 +55,7 @@ export async function createHold(calls: Calls, nowMs: number, plan: HoldPlan): P
   const found = await lookupHold(calls, plan.hash)
   if (!found.ok) return unknown(calls, `${detail}; then: ${found.detail}`)
   if (found.value === 'not-found') return absent(calls, meaning, detail)
-  return adopt(found.value, plan)
+  return adopt(found.value, plan, readRequest)
 }
 
 /** LND has no invoice with the hash, although it was asked to make one. */
@@ -67,27 +71,25 @@ function absent(calls: Calls, meaning: Meaning | 'added', detail: string): Creat
 }
 
 /** An invoice that has ended, or that is not the one we planned, belongs to somebody else: a conflict. */
-function adopt(fact: HoldFact, plan: HoldPlan): CreateOutcome {
+function adopt(fact: HoldFact, plan: HoldPlan, readRequest: ReadOwnRequest): CreateOutcome {
   const conflict = (detail: string): CreateOutcome => ({ class: 'T', detail: `hold ${plan.hash}: ${detail}` })
   if (fact.state !== 'open' && fact.state !== 'accepted') return conflict(`LND has it as ${fact.state} already`)
   if (fact.amountMsat !== plan.amountMsat) return conflict(`LND has it with ${fact.amountMsat} msat`)
   if (fact.cltvDelta !== plan.cltvDelta) return conflict(`LND has it with a delta of ${fact.cltvDelta} blocks`)
   if (fact.memo !== plan.memo) return conflict('LND has it with another memo')
-  const request = reading('the payment request', () => parsePaymentRequest({ request: fact.request }))
-  if (!request.ok) return conflict(request.detail)
-  if (!asksForPlan(request.value, plan)) return conflict('its payment request asks for something else')
+  const request = readRequest(fact.request)
+  if (request === null) return conflict('its payment request can not be read')
+  if (!asksForPlan(request, plan)) return conflict('its payment request asks for something else')
   return { class: 'A', fact }
 }
 
-type Request = ReturnType<typeof parsePaymentRequest>
-
-const asksForPlan = ({ id, mtokens, cltv_delta }: Request, plan: HoldPlan): boolean =>
-  id === plan.hash && mtokens === String(plan.amountMsat) && cltv_delta === plan.cltvDelta
+const asksForPlan = ({ hash, amountMsat, minFinalCltv }: OwnRequest, plan: HoldPlan): boolean =>
+  hash === plan.hash && amountMsat === plan.amountMsat && minFinalCltv === plan.cltvDelta
 
 /** The invoice that LND has just made, if its payment request is the one that was planned; null: look closer. */
-function madeNow(text: string, plan: HoldPlan): HoldFact | null {
-  const request = reading('the payment request', () => parsePaymentRequest({ request: text }))
-  if (!request.ok || !asksForPlan(request.value, plan) || request.value.description !== plan.memo) return null
+function madeNow(text: string, plan: HoldPlan, readRequest: ReadOwnRequest): HoldFact | null {
+  const request = readRequest(text)
+  if (request === null || !asksForPlan(request, plan) || request.description !== plan.memo) return null
   return {
     hash: plan.hash,
     state: 'open',
@@ -96,7 +98,7 @@ function madeNow(text: string, plan: HoldPlan): HoldFact | null {
     receivedMsat: ZERO_MSAT,
     cltvDelta: plan.cltvDelta,
     memo: plan.memo,
-    expiresAt: Math.floor(Date.parse(request.value.expires_at) / 1000),
+    expiresAt: request.expiresAtS,
     minHtlcHeight: null,
     settleIndex: null,
   }

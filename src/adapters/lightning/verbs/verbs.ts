@@ -1,4 +1,4 @@
-import type { LightningConnection } from '../../../ports/lightning.ts'
+import type { LightningConnection, ReadOwnRequest } from '../../../ports/lightning.ts'
 import type { Clock } from '../../../ports/system.ts'
 import type { Calls } from '../calls.ts'
 import type { LndTimings } from '../timings.ts'
@@ -19,10 +19,11 @@ export function verbsOver(
   calls: Calls,
   clock: Clock,
   timings: LndTimings,
+  readRequest: ReadOwnRequest,
 ): Omit<LightningConnection, 'lost' | 'watchBlocks' | 'close'> {
   return {
     nodeInfo: () => nodeInfo(calls),
-    createHold: (plan) => createHold(calls, clock.nowMs(), plan),
+    createHold: (plan) => createHold(calls, clock.nowMs(), plan, readRequest),
     settleHold: (preimage) => settleHold(calls, preimage),
     cancelHold: (hash) => cancelHold(calls, hash),
     lookupHold: (hash) => lookupHold(calls, hash),

@@ -1,4 +1,4 @@
-/** The part of the untyped `invoices` package that fianza uses. */
+/** The part of the untyped `invoices` package that tests use. */
 declare module 'invoices' {
   /** Decodes a BOLT 11 request and checks its signature. Throws when it is none. `mtokens` is absent without an amount. */
   export function parsePaymentRequest(args: { readonly request: string }): {
