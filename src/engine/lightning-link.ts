@@ -353,6 +353,8 @@ export class LightningLink implements LightningState {
     const watch = verified.conn.watchHold(hash, (fact) => {
       if (this.#stopped) return
       if (fact.state === 'settled' || fact.state === 'canceled') this.#unwatch(hash)
+      // LND says first how it stands, which we mostly know.
+      if (newsAmong(this.#c.store, [fact]).length === 0) return
       this.#c.door
         .submit({ name: `observe:${fact.state}`, run: (tx) => observeHold(this.#c, tx, fact) })
         .catch((error: unknown) => this.#c.log.error('a hold fact was not written', { hash, error: String(error) }))

@@ -109,6 +109,42 @@ describe('a database that does not take what is written', () => {
     expect(crowd.map(({ heard }) => heard.length)).toEqual(crowd.map(() => 1))
     await market.checkTraded(id)
   })
+
+  test.each([
+    ['a payment', 'claim:pay', 'before:lightning.pay'],
+    ['a settle', 'claim:hold_settle', 'before:lightning.settleHold'],
+  ] as const)(
+    'F-096a: %s is claimed in one commit with the news of another connection: nothing goes out on the lost one',
+    async (_, claim, call) => {
+      market = await Market.open()
+      const { world, alice } = market
+      const id = await market.fiatSent()
+      let isCut = false
+      let isFull = true
+      const calls: string[] = []
+      world.cut = (point) => {
+        if (point.startsWith(call)) calls.push(point)
+        return false
+      }
+      world.losesPowerBefore = (jobs) => {
+        if (!isFull || !jobs.includes(claim)) return false
+        if (!isCut) world.network.node.cutConnections()
+        isCut = true
+        if (jobs.includes('lightning-verified') || jobs.includes('lightning-connect')) {
+          isFull = false
+          return false
+        }
+        throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' })
+      }
+      alice.send('release', { id })
+      await world.until(() => !isFull, 'the claim is written with the news')
+      expect(calls).toEqual([])
+      await market.completed(id)
+      expect(calls).toHaveLength(1)
+      expect(market.rows('SELECT 1 FROM ln_op WHERE attempt > 1')).toHaveLength(1)
+      await market.checkTraded(id)
+    },
+  )
 })
 
 describe('power and copies', () => {

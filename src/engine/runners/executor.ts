@@ -46,6 +46,9 @@ const PAY_CLTV_LIMIT = 1008
 
 type Pool = keyof typeof POOL | 'pay'
 
+/** What never went out. */
+const NOT_SENT = { class: 'S', detail: 'the connection went before the call' } as const
+
 export class Executor {
   readonly #ctx: Ctx
   readonly #link: LightningLink
@@ -185,6 +188,11 @@ export class Executor {
     }
   }
 
+  /** Whether the connection of a claim went, or was halted, while the claim was written down: nothing goes out on it. */
+  #isGone(verified: Verified): boolean {
+    return this.#link.verified?.conn !== verified.conn
+  }
+
   /** The claim is on disk before any byte leaves (R-04). Null: not ours to do now. */
   #claimHold(verified: Verified, op: LnOpRow): Promise<{ attempt: number; expiresAt: number } | null> {
     return this.#ctx.door.submit({
@@ -212,13 +220,15 @@ export class Executor {
   async #create(verified: Verified, op: LnOpRow, claim: { attempt: number; expiresAt: number }): Promise<void> {
     const hold = holdRow(this.#ctx.store, op.hash)
     assert(hold !== undefined, `intent ${op.id} has a hold`)
-    const out = await verified.conn.createHold({
-      hash: op.hash,
-      amountMsat: msat(hold.amount_msat),
-      cltvDelta: hold.cltv_delta,
-      memo: hold.memo,
-      expiresAt: claim.expiresAt,
-    })
+    const out = this.#isGone(verified)
+      ? NOT_SENT
+      : await verified.conn.createHold({
+          hash: op.hash,
+          amountMsat: msat(hold.amount_msat),
+          cltvDelta: hold.cltv_delta,
+          memo: hold.memo,
+          expiresAt: claim.expiresAt,
+        })
     await this.#result(`create:${out.class}`, (tx) => {
       switch (out.class) {
         case 'A':
@@ -238,7 +248,9 @@ export class Executor {
   async #settle(verified: Verified, op: LnOpRow, claim: { attempt: number }): Promise<void> {
     const hold = holdRow(this.#ctx.store, op.hash)
     assert(hold !== undefined, `intent ${op.id} has a hold`)
-    const out = await verified.conn.settleHold(this.#ctx.seed.preimage(hold.purpose, hold.counter))
+    const out = this.#isGone(verified)
+      ? NOT_SENT
+      : await verified.conn.settleHold(this.#ctx.seed.preimage(hold.purpose, hold.counter))
     await this.#result(`settle:${out.class}`, (tx) => {
       switch (out.class) {
         case 'A':
@@ -257,7 +269,7 @@ export class Executor {
   }
 
   async #cancel(verified: Verified, op: LnOpRow, claim: { attempt: number }): Promise<void> {
-    const out = await verified.conn.cancelHold(op.hash)
+    const out = this.#isGone(verified) ? NOT_SENT : await verified.conn.cancelHold(op.hash)
     const node = out.class === 'not-found' ? await this.#nodeAfterLoss(verified, op) : null
     await this.#result(`cancel:${out.class}`, (tx) => {
       switch (out.class) {
@@ -345,6 +357,10 @@ export class Executor {
     })
     if (claimed === null) return
     const params = payParams(op)
+    if (this.#isGone(verified)) {
+      await this.#result('pay:S', (tx) => paymentAnswered(ctx, tx, op, claimed.attempt, NOT_SENT))
+      return
+    }
     const out = await verified.conn.pay(
       {
         hash: op.hash,
