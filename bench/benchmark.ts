@@ -13,6 +13,8 @@ export type Figure = {
   readonly unit: 'x' | '%' | 'ms' | 's' | 'us' | 'MB' | '/s' | ''
   /** null: nothing is promised */
   readonly goal: Goal | null
+  /** what CI holds the quick run to, as a share of the goal; half when absent, less where the goal is not reached yet */
+  readonly quickShare?: number
   /** the absolute values behind it, for people */
   readonly detail: string
 }

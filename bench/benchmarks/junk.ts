@@ -86,6 +86,8 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
       value: p99('under junk') / p99('idle'),
       unit: 'x',
       goal: atMost(2),
+      // Two p99 of some milliseconds: what else runs on the machine shows most.
+      quickShare: 0.2,
       detail: `p99 ${p99('under junk').toFixed(1)} / ${p99('idle').toFixed(1)} ms; ${PER_SECOND} a second each of ${JUNK.join(', ')}`,
     }
     const { daemon } = system

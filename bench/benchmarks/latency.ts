@@ -12,6 +12,8 @@ type Rate = keyof typeof RATES
 const NAMES = ['50 a second', '500 a second'] as const
 const P50_MS = 5
 const P99_MS = 20
+/** 500 a second is four fifths of what two cores can do: what else runs there multiplies the queue. */
+const QUICK_SHARES: Readonly<Record<Rate, number>> = { '50 a second': 0.5, '500 a second': 0.02 }
 
 /** New orders and takes of older ones in turn, all by traders with an identity. */
 async function round(system: System, make: RequestMaker, perSecond: number, seconds: number) {
@@ -41,10 +43,11 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
     const of = (rate: Rate, share: number): number =>
       median(samples[rate].map((latencies) => percentile(latencies, share)))
     return NAMES.flatMap((rate): Figure[] => {
-      const count = `${RATES[rate] * seconds[rate]} requests a round, from when each was due`
+      const quickShare = QUICK_SHARES[rate]
+      const detail = `${RATES[rate] * seconds[rate]} requests a round, from when each was due`
       return [
-        { name: `P8 p50 at ${rate}`, value: of(rate, 0.5), unit: 'ms', goal: atMost(P50_MS), detail: count },
-        { name: `P8 p99 at ${rate}`, value: of(rate, 0.99), unit: 'ms', goal: atMost(P99_MS), detail: count },
+        { name: `P8 p50 at ${rate}`, value: of(rate, 0.5), unit: 'ms', goal: atMost(P50_MS), quickShare, detail },
+        { name: `P8 p99 at ${rate}`, value: of(rate, 0.99), unit: 'ms', goal: atMost(P99_MS), quickShare, detail },
       ]
     })
   } finally {

@@ -60,6 +60,7 @@ async function burst(options: BenchOptions, { form, variant, curves, allowanceMs
         value: last / (LATENCIES[name] + allowanceMs),
         unit: 'x',
         goal: atMost(1),
+        quickShare: 0.25,
         detail: `p50 ${ms(p50)}, last ${ms(last)}; ${arithmetic(costs)}`,
       }
     })

@@ -50,6 +50,13 @@ export type DoorOptions = {
 }
 
 const BATCH_MAX = 64
+/**
+ * After a commit the door stays shut for so many times as long as it took, but not longer than the maximum: under load
+ * the disk then has a third of the time, and the jobs that came meanwhile share the next commit. Who comes to an idle
+ * door does not wait.
+ */
+const REST_SHARE = 2
+const REST_MAX_MS = 10
 /** How long a job that nobody waits for waits for company. */
 const LAZY_MS = 5
 const RETRY_MIN_MS = 50
@@ -82,6 +89,7 @@ export class Door {
   #scheduled = false
   /** forgets the commit that lazy jobs will have of their own */
   #cancelLazy: (() => void) | null = null
+  #restsUntilMs = Number.NEGATIVE_INFINITY
   #urgentAtMs = Number.NEGATIVE_INFINITY
   #closed = false
   #retryMs = 0
@@ -140,8 +148,9 @@ export class Door {
       this.#scheduled = false
       this.#flush()
     }
-    if (delayMs === 0) this.#defer(flush)
-    else this.#clock.after(delayMs, flush)
+    const waitMs = Math.max(delayMs, this.#restsUntilMs - this.#clock.monotonicMs())
+    if (waitMs <= 0) this.#defer(flush)
+    else this.#clock.after(waitMs, flush)
   }
 
   #flush(): void {
@@ -150,11 +159,13 @@ export class Door {
     this.#cancelLazy = null
     const batch = this.#queue.splice(0, this.#batchMax)
     const names = batch.map((w) => w.job.name)
+    let beganMs = this.#clock.monotonicMs()
     let outcomes: readonly (() => void)[]
     try {
       outcomes = this.#store.transaction(() => {
         const done = batch.map((w) => this.#one(w))
         this.#hooks.beforeCommit?.(names)
+        beganMs = this.#clock.monotonicMs()
         return done
       })
     } catch (error) {
@@ -171,6 +182,9 @@ export class Door {
       return
     }
     this.#retryMs = 0
+    const endedMs = this.#clock.monotonicMs()
+    this.#restsUntilMs =
+      this.#batchMax === 1 ? endedMs : endedMs + Math.min(REST_SHARE * (endedMs - beganMs), REST_MAX_MS)
     this.#tellStall()
     this.#hooks.afterCommit?.(names)
     for (const outcome of outcomes) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { atLeast, atMost, type Figure } from '../../bench/benchmark.ts'
-import { isMet, scoreOf, shown } from '../../bench/figures.ts'
+import { betterOf, isMet, isMetQuickly, scoreOf, shown } from '../../bench/figures.ts'
 import { median, percentile } from '../../bench/harness/statistics.ts'
 import { plotOf } from '../../bench/plot.ts'
 import { tableOf } from '../../bench/report.ts'
@@ -34,6 +34,22 @@ describe('a figure', () => {
     expect(isMet(figure(7.5, atLeast(15)), 0.5)).toBe(true)
     expect(isMet(figure(7.4, atLeast(15)), 0.5)).toBe(false)
     expect(isMet(figure(0, null))).toBe(true)
+  })
+
+  test('is held to half of its goal by a quick run, or to what it names', () => {
+    expect(isMetQuickly(figure(7.5, atLeast(15)))).toBe(true)
+    expect(isMetQuickly(figure(7.4, atLeast(15)))).toBe(false)
+    expect(isMetQuickly(figure(10, atMost(1), { quickShare: 0.1 }))).toBe(true)
+    expect(isMetQuickly(figure(11, atMost(1), { quickShare: 0.1 }))).toBe(false)
+  })
+
+  test('is taken from the better of two tries, each by itself', () => {
+    const tries = [
+      [figure(3, atMost(2), { name: 'a' }), figure(9, atLeast(5), { name: 'b' }), figure(1, null, { name: 'c' })],
+      [figure(1, atMost(2), { name: 'a' }), figure(4, atLeast(5), { name: 'b' }), figure(2, null, { name: 'c' })],
+    ] as const
+    expect(betterOf(...tries).map(({ value }) => value)).toEqual([1, 9, 1])
+    expect(betterOf(tries[1], tries[0]).map(({ value }) => value)).toEqual([1, 9, 2])
   })
 
   test.each([

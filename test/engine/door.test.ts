@@ -16,13 +16,14 @@ function newDoor(options: DoorOptions = {}) {
   const store = openStore(':memory:')
   stores.push(store)
   const commits: (readonly string[])[] = []
-  const clock = new WatchedClock(new TestClock(1_780_000_000_000), () => undefined)
+  const virtual = new TestClock(1_780_000_000_000)
+  const clock = new WatchedClock(virtual, () => undefined)
   const door = new Door(store, clock, SILENT, {
     ...options,
     hooks: { afterCommit: (names) => void commits.push(names) },
   })
   const notes = () => store.all<{ key: string; value: string }>('SELECT key, value FROM meta ORDER BY key')
-  return { door, commits, notes }
+  return { door, store, commits, notes, clock: virtual }
 }
 
 /** A job that leaves a note. */
@@ -71,6 +72,58 @@ describe('The door to the store', () => {
     turns.shift()?.()
     await done
     expect(commits).toEqual([['a', 'b']])
+  })
+
+  test('lets a job that nobody waits for share the commit of one that somebody does', async () => {
+    const { door, commits, clock } = newDoor()
+    const lazy = door.submit({ ...note('lazy'), lazy: true })
+    await clock.advance(3)
+    expect(commits).toEqual([])
+    await Promise.all([door.submit(note('a')), lazy])
+    expect(commits).toEqual([['lazy', 'a']])
+    await clock.advance(1000)
+    expect(commits).toHaveLength(1)
+  })
+
+  test('commits it a little later when there is no other', async () => {
+    const { door, commits, clock } = newDoor()
+    const both = [door.submit({ ...note('a'), lazy: true }), door.submit({ ...note('b'), lazy: true })]
+    await clock.advance(5)
+    await Promise.all(both)
+    expect(commits).toEqual([['a', 'b']])
+  })
+
+  test('knows for how long nobody has waited', async () => {
+    const { door, clock } = newDoor()
+    expect(door.quietMs).toBe(Number.POSITIVE_INFINITY)
+    await door.submit(note('a'))
+    await clock.advance(40)
+    door.submit({ ...note('b'), lazy: true }).catch(() => undefined)
+    expect(door.quietMs).toBe(40)
+  })
+
+  test.each([
+    ['twice as long as its last commit took', 3, 6],
+    ['10 ms at most', 500, 10],
+  ])('rests %s, so that what comes under load shares a commit', async (_, tookMs, restMs) => {
+    const { door, store, commits, clock } = newDoor()
+    const transaction = store.transaction.bind(store)
+    store.transaction = (work) => {
+      const done = transaction(work)
+      clock.blockFor(tookMs)
+      return done
+    }
+    await door.submit(note('a'))
+    const both = [door.submit(note('b'))]
+    await clock.advance(restMs - 1)
+    both.push(door.submit(note('c')))
+    expect(commits).toEqual([['a']])
+    await clock.advance(1)
+    await Promise.all(both)
+    expect(commits).toEqual([['a'], ['b', 'c']])
+    await clock.advance(restMs)
+    await door.submit(note('d'))
+    expect(commits).toHaveLength(3)
   })
 
   test('makes no more of a group than 64 jobs, and the next at once', async () => {

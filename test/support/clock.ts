@@ -62,6 +62,11 @@ export class TestClock implements SteadyClock {
     await settled()
   }
 
+  /** Something blocks the process for so long: time passes, and nothing runs. */
+  blockFor(ms: number): void {
+    this.#elapsedMs += ms
+  }
+
   /** The host's clock is set to another time: nothing runs because of it. */
   jumpTo(nowMs: number): void {
     this.#startMs = nowMs - this.#elapsedMs

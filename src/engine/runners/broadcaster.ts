@@ -10,11 +10,11 @@ import { alert } from '../say.ts'
 import { CLOCK_REFUSED } from '../watched-clock.ts'
 import { aheadDetail, DATE_SLACK_S, isDateRefusal, isFinalRefusal } from './refusals.ts'
 
-const WINDOW = 128
+const WINDOW = 32
 const OK_DEADLINE_MS = 10_000
 /** Answers go first: public events wait for a moment in which nobody waits for one, but not longer than this. */
 const QUIET_MS = 10
-const YIELD_MAX_MS = 300
+const YIELD_MAX_MS = 100
 /** Everybody waits this long for a relay; then those that answered go on to the next event without it. */
 const PATIENCE_MS = 500
 /** A relay that is still asked is not asked again before its deadline. */
