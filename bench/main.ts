@@ -46,7 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (voids === 0 && !quick && target === null && chosen.length === BENCHMARKS.length)
     writeReadme(figures, options.rounds)
   const missed = figures.filter((figure) => (quick ? !isMetQuickly(figure) : !isMet(figure)))
-  for (const { name } of missed) console.error(`MISSED${quick ? ', by far' : ''}: ${name}`)
+  for (const { name } of missed) console.error(`MISSED${quick ? ' by far' : ''}: ${name}`)
   return voids === 0 && missed.length === 0 ? 0 : 1
 }
 

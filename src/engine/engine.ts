@@ -27,6 +27,7 @@ import { Loop } from './loop.ts'
 import { type EngineStatus, engineStatus } from './queries.ts'
 import { RateBook } from './rates.ts'
 import { CatchUp, FIRST_START } from './recovery/catch-up.ts'
+import { CURSOR_LAG_S, cameBack, readAgainFrom, writeJump } from './recovery/clock-jumps.ts'
 import { crossCheck } from './recovery/cross-checks.ts'
 import { rivalSign } from './recovery/rival.ts'
 import { Broadcaster } from './runners/broadcaster.ts'
@@ -39,7 +40,7 @@ import type { EngineSettings } from './settings.ts'
 import { Duties } from './timers/duties.ts'
 import { guardHeights } from './timers/height-guard.ts'
 import { type PriceSource, PriceTicks } from './timers/prices.ts'
-import { CLOCK_BEHIND, CLOCK_JUMPED, CLOCK_REFUSED, JUMP_MS, type Jump, WatchedClock } from './watched-clock.ts'
+import { CLOCK_ALERTS, type Jump, WatchedClock } from './watched-clock.ts'
 
 export type EngineParts = DoorOptions & {
   readonly store: Store
@@ -75,7 +76,6 @@ const CHECKPOINT_MS = 5000
 const BUSY_MS = 100
 const STOP_DEADLINE_MS = 10_000
 /** A relay that was read completely is read from so much before now at the next start. */
-const CURSOR_LAG_S = 60
 
 export class Engine {
   readonly #parts: EngineParts
@@ -304,12 +304,12 @@ export class Engine {
     tx.s.boot_unknown({ boot: ctx.bootId, now: tx.nowS })
     tx.s.resolve_abandoned({ now: tx.nowS })
     // Who starts us vouches for the clock.
-    for (const key of [CLOCK_JUMPED, CLOCK_BEHIND, CLOCK_REFUSED]) tx.s.alert_close({ key, now: tx.nowS })
+    for (const key of CLOCK_ALERTS) tx.s.alert_close({ key, now: tx.nowS })
     this.#configureRelays(tx)
     // A cursor from the time after now was written by a clock that was ahead, nobody knows since when.
     if (last !== undefined && last.alive_at > tx.nowS + CURSOR_LAG_S) {
-      this.#readAgainFrom(tx, tx.nowS - OLDEST_S)
-      this.#keepPauses(tx, last.alive_at - tx.nowS)
+      readAgainFrom(tx, tx.nowS - OLDEST_S)
+      cameBack(ctx, tx, last.alive_at - tx.nowS)
     }
     const quarantine = new Set<string>()
     const inHand = tx.s.in_hand_boot()
@@ -458,58 +458,18 @@ export class Engine {
     })
   }
 
-  /**
-   * The host's clock was set, or the host slept (ADR 0014). What it skipped is nobody's fault; what it made us leave or
-   * believe read is read again.
-   */
-  #clockJumped({ byMs, driftMs }: Jump): void {
+  /** The host's clock was set, or the host slept (ADR 0014). */
+  #clockJumped(jump: Jump): void {
     if (this.#stopped) return
-    const byS = Math.round(byMs / 1000)
-    this.#ctx.log.warn('the clock jumped', { byS, driftS: Math.round(driftMs / 1000) })
+    const { byMs, driftMs } = jump
+    this.#ctx.log.warn('the clock jumped', { byS: Math.round(byMs / 1000), driftS: Math.round(driftMs / 1000) })
     this.#submit('clock', (tx) => {
-      // Before we serve, the time since the last run is blind anyway.
-      if (byS > 0 && this.#ready) {
-        tx.s.blind_open({ kind: 'down', at: tx.nowS - byS })
-        tx.s.blind_close({ kind: 'down', at: tx.nowS })
-      }
-      if (byS < 0) this.#keepPauses(tx, -byS)
-      this.#readAgainFrom(tx, tx.surelyS - CURSOR_LAG_S)
-      tx.s.alert_close({ key: byS > 0 ? CLOCK_BEHIND : CLOCK_REFUSED, now: tx.nowS })
-      if (Math.abs(driftMs) < JUMP_MS) tx.s.alert_close({ key: CLOCK_JUMPED, now: tx.nowS })
-      else
-        alert(
-          this.#ctx,
-          tx,
-          CLOCK_JUMPED,
-          2,
-          `the clock of this machine moved ${Math.abs(byS)} s ${byS < 0 ? 'back' : 'forward'} at once: if it is wrong now, correct it; if it is right, nothing is to be done`,
-        )
+      writeJump(this.#ctx, tx, jump, this.#ready)
       tx.after(() => {
         this.#caughtUp.clear()
         if (this.#ready) this.#readMissedSoon()
-        // They sleep until times of the clock as it was.
-        for (const poke of Object.values(this.#ctx.poke)) poke()
       })
     })
-  }
-
-  /** A clock that went back makes no pause longer than it was meant to be: retries, leases (F-097), the time of a trader. */
-  #keepPauses(tx: Tx, byS: number): void {
-    const back = { by: byS, now: tx.nowS }
-    tx.s.ops_sooner(back)
-    tx.s.outbox_sooner(back)
-    tx.s.pubs_sooner(back)
-    tx.s.resolves_sooner(back)
-    tx.s.duties_sooner({ now: tx.nowS })
-    tx.s.blind_sooner({ now: tx.nowS })
-    for (const poke of Object.values(this.#ctx.poke)) tx.after(poke)
-  }
-
-  /** Of every relay, what came after a time counts as not read. */
-  #readAgainFrom(tx: Tx, cursor: number): void {
-    tx.s.relay_cursors_back({ cursor })
-    const firstStartS = Number(tx.s.meta_get({ key: FIRST_START })?.value ?? 0)
-    if (firstStartS > tx.nowS) tx.s.meta_put({ key: FIRST_START, value: String(tx.nowS) })
   }
 
   #heartbeat(): number {

@@ -16,6 +16,7 @@ const DOUBT_MS = 86_400_000
 export const CLOCK_JUMPED = 'clock'
 export const CLOCK_BEHIND = 'clock-behind'
 export const CLOCK_REFUSED = 'clock-refused'
+export const CLOCK_ALERTS = [CLOCK_JUMPED, CLOCK_BEHIND, CLOCK_REFUSED] as const
 
 export type Jump = {
   /** how far wall time moved; negative: back */
