@@ -28,7 +28,7 @@ import { type EngineStatus, engineStatus } from './queries.ts'
 import { RateBook } from './rates.ts'
 import { CatchUp, FIRST_START } from './recovery/catch-up.ts'
 import { CURSOR_LAG_S, cameBack, readAgainFrom, writeJump } from './recovery/clock-jumps.ts'
-import { crossCheck } from './recovery/cross-checks.ts'
+import { CrossChecks } from './recovery/cross-checks.ts'
 import { rivalSign } from './recovery/rival.ts'
 import { Broadcaster } from './runners/broadcaster.ts'
 import { Executor } from './runners/executor.ts'
@@ -87,6 +87,7 @@ export class Engine {
   readonly #broadcaster: Broadcaster
   readonly #prices: PriceTicks
   readonly #loops: readonly Loop[]
+  readonly #checks = new CrossChecks()
   #inbox: Inbox | null = null
   #catchUp: CatchUp | null = null
   #duties: Duties | null = null
@@ -189,7 +190,7 @@ export class Engine {
       name: 'cross-check',
       run: (tx) => {
         runCommands(ctx, tx)
-        crossCheck(ctx, tx)
+        this.#checks.run(ctx, tx)
       },
     })
     if (this.#stopped) return
@@ -486,7 +487,7 @@ export class Engine {
     const { ctx } = { ctx: this.#ctx }
     this.#readMissedSoon()
     this.#submit('housekeeping', (tx) => {
-      crossCheck(ctx, tx)
+      this.#checks.run(ctx, tx)
       tx.s.pub_refresh({ now: tx.nowS })
       wantInfo(ctx, tx)
       const height = ctx.lightning.heightNow()

@@ -8,23 +8,31 @@ import type { Tx } from '../door.ts'
 import { askForDuty } from '../duty-request.ts'
 import { cancelHold, ensureCancel } from '../journal/escrow-intents.ts'
 import { prompt, promptDue, startPaying } from '../journal/obligations.ts'
-import { loadOrder } from '../rows.ts'
+import { holdRow, loadOrder } from '../rows.ts'
 import { alert, Cause } from '../say.ts'
 
 const ENDED = `('success', 'canceled', 'cooperatively-canceled', 'canceled-by-admin', 'expired')`
 const UNDELIVERED_S = 600
 
-/** All checks, in one transaction. */
-export function crossCheck(ctx: Ctx, tx: Tx): void {
-  fundsWithoutOwner(ctx, tx)
-  readyWithoutIntent(ctx, tx)
-  promptDue(ctx, tx)
-  endedWithOpenHold(ctx, tx)
-  decidedWithoutIntent(ctx, tx)
-  doneWithoutLedger(ctx, tx)
-  undelivered(ctx, tx)
-  askAgainAfterDeadLetter(ctx, tx)
-  askForDutyAgain(ctx, tx)
+/** Open holds looked at in one round: a big node has tens of thousands, and everybody waits for a round. */
+const HOLDS_A_ROUND = 2000
+
+export class CrossChecks {
+  /** the order whose holds were looked at last: they may have been cut off */
+  #endedFrom = ''
+
+  /** All checks, in one transaction; of very many open holds some, the next ones in the next round. */
+  run(ctx: Ctx, tx: Tx): void {
+    fundsWithoutOwner(ctx, tx)
+    readyWithoutIntent(ctx, tx)
+    promptDue(ctx, tx)
+    this.#endedFrom = endedWithOpenHold(ctx, tx, this.#endedFrom)
+    decidedWithoutIntent(ctx, tx)
+    doneWithoutLedger(ctx, tx)
+    undelivered(ctx, tx)
+    askAgainAfterDeadLetter(ctx, tx)
+    askForDutyAgain(ctx, tx)
+  }
 }
 
 /** X-1, X-2: a settled hold funds what hangs on it. */
@@ -48,12 +56,19 @@ function readyWithoutIntent(ctx: Ctx, tx: Tx): void {
   for (const row of rows) startPaying(ctx, tx, row.id)
 }
 
-/** X-6: an order that is over keeps no undecided hold. */
-function endedWithOpenHold(ctx: Ctx, tx: Tx): void {
-  const holds = tx.store.all<HoldRow>(
-    `SELECT h.* FROM hold h JOIN orders o ON o.id = h.order_id WHERE h.final IS NULL AND h.decision = 'none' AND o.status IN ${ENDED}`,
+/** X-6: an order that is over keeps no undecided hold. Gives the order to go on with; `''` when all were looked at. */
+function endedWithOpenHold(ctx: Ctx, tx: Tx, from: string): string {
+  const looked = tx.store.all<Pick<HoldRow, 'hash' | 'order_id'> & { readonly ended: 0 | 1 }>(
+    `SELECT h.hash, h.order_id, h.decision = 'none' AND o.status IN ${ENDED} AS ended
+       FROM hold h JOIN orders o ON o.id = h.order_id
+      WHERE h.final IS NULL AND h.order_id >= :from ORDER BY h.order_id LIMIT ${HOLDS_A_ROUND}`,
+    { from },
   )
-  for (const hold of holds) cancelHold(ctx, tx, hold, 'order-ended', 'cross-check')
+  for (const { hash, ended } of looked) {
+    const hold = ended === 1 ? holdRow(tx.store, hash) : undefined
+    if (hold !== undefined) cancelHold(ctx, tx, hold, 'order-ended', 'cross-check')
+  }
+  return looked.length < HOLDS_A_ROUND ? '' : (looked.at(-1)?.order_id ?? '')
 }
 
 /** X-8: a decision has an intent that ends the hold. */
