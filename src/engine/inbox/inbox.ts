@@ -17,7 +17,7 @@ import type { Tx } from '../door.ts'
 import { alert, Cause, queueCantDo, queueMessage } from '../say.ts'
 import { sha256Hex } from '../seed.ts'
 import { CLOCK_BEHIND } from '../watched-clock.ts'
-import { freshness, SKEW_S } from './freshness.ts'
+import { freshness, isExpired, SKEW_S } from './freshness.ts'
 import { Lanes } from './lanes.ts'
 import { Limits } from './limits.ts'
 import type { Opener } from './opener.ts'
@@ -408,9 +408,4 @@ function lateReason(action: Action): CantDoReason {
 
 function withoutHandler(action: Action): Outcome {
   return action === 'pay-invoice' ? refuse('invalid_action') : drop(`nothing is done on ${action}`)
-}
-
-function isExpired(event: NostrEvent, nowS: number): boolean {
-  const tag = event.tags.find((t) => t[0] === 'expiration')?.[1]
-  return tag !== undefined && /^\d{1,12}$/.test(tag) && Number(tag) <= nowS
 }

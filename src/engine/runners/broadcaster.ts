@@ -4,6 +4,7 @@ import type { NostrEvent } from '../../core/protocol.ts'
 import { signEvent } from '../../wire/event.ts'
 import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
+import { isExpired } from '../inbox/freshness.ts'
 import { Loop } from '../loop.ts'
 import { wantedBody } from '../public-orders.ts'
 import { alert } from '../say.ts'
@@ -155,7 +156,9 @@ export class Broadcaster {
     if (answer.kind !== 'silent' && ctx.clock.nowMs() - sentMs < PATIENCE_MS) this.#slow.delete(url)
     // `replaced`: the relay has a newer revision under our key than we know of.
     const final = isFinalRefusal(answer) || (answer.kind === 'refused' && answer.prefix === 'replaced')
-    if (answer.kind === 'refused' && (final || isDateRefusal(answer)))
+    // What ran out while it waited to be sent is nobody's loss: rates that newer ones follow.
+    const isOver = isExpired(event, nowS(ctx))
+    if (answer.kind === 'refused' && !isOver && (final || isDateRefusal(answer)))
       refusals[final ? 'final' : 'ofDate'].push(`${url}: ${answer.prefix}: ${answer.message}`)
     if (answer.kind !== 'accepted' && !final) return false
     // A relay that will never take this revision must not keep it wanted for ever: the next one is tried again.
