@@ -35,19 +35,20 @@ async function main(args: readonly string[]): Promise<number> {
     progress: (line) => console.log(`  ${line}`),
   }
   const figures: Figure[] = []
-  let voids = 0
+  const voids: string[] = []
   for (const benchmark of chosen) {
     const done = await runTries(benchmark, options)
-    if (done === null) voids += 1
+    if (done === null) voids.push(benchmark.name)
     else figures.push(...done)
   }
   await closeTarget()
   console.log(`\n${machine()}\n\n${tableOf(figures)}`)
-  if (voids === 0 && !quick && target === null && chosen.length === BENCHMARKS.length)
+  if (voids.length === 0 && !quick && target === null && chosen.length === BENCHMARKS.length)
     writeReadme(figures, options.rounds)
   const missed = figures.filter((figure) => (quick ? !isMetQuickly(figure) : !isMet(figure)))
   for (const { name } of missed) console.error(`MISSED${quick ? ' by far' : ''}: ${name}`)
-  return voids === 0 && missed.length === 0 ? 0 : 1
+  for (const name of voids) console.error(`VOID: ${name} (see above)`)
+  return voids.length === 0 && missed.length === 0 ? 0 : 1
 }
 
 /** The figures of one benchmark, the best of a few tries where it is a quick one; null when they are void. */

@@ -390,7 +390,7 @@ CREATE INDEX inbox_gc ON inbox(received_at);
 --> statement-breakpoint
 CREATE TABLE in_hand (                           -- written only while catching up after an unclean exit
   outer_id TEXT PRIMARY KEY,
-  exits    INTEGER NOT NULL DEFAULT 0,           -- unclean ones at which it was in hand
+  exits    INTEGER NOT NULL DEFAULT 0,           -- unclean ones at which it was in hand, alone
   held     INTEGER NOT NULL DEFAULT 1 CHECK (held IN (0,1))  -- in hand of the present process
 ) STRICT, WITHOUT ROWID;
 --> statement-breakpoint

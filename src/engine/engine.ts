@@ -313,6 +313,7 @@ export class Engine {
       cameBack(ctx, tx, last.alive_at - tx.nowS)
     }
     const quarantine = new Set<string>()
+    tx.s.in_hand_clear()
     const inHand = tx.s.in_hand_boot()
     for (const row of inHand) if (row.exits >= 2) quarantine.add(row.outer_id)
     return { guarded: last !== undefined && last.clean === 0, quarantine, suspects: inHand.length > 0 }

@@ -290,6 +290,26 @@ describe('poison', () => {
     expect(bob.heard.some((h) => h.message.requestId === poison)).toBe(false)
   })
 
+  test('nobody is blamed for a power cut: twelve cancels survive two in a row, whatever was in hand', async () => {
+    const { world, alice } = await open()
+    const makers = Array.from({ length: 12 }, (_, n) => world.trader(`maker ${n}`))
+    const offers = await Promise.all(
+      makers.map(async (maker) => ({ maker, id: await maker.makes({ kind: 'sell', amount: 5000n }) })),
+    )
+    world.losesPowerBefore = (jobs) => jobs.includes('message:cancel')
+    for (const { maker, id } of offers) maker.send('cancel', { id })
+    await world.until(() => world.engine === null, 'the power goes')
+    for (let cut = 1; cut <= 2; cut += 1) {
+      await world.boot().catch(() => undefined)
+      await world.until(() => world.engine === null, `the power goes again (${cut})`)
+    }
+    world.losesPowerBefore = () => false
+    await world.boot()
+    for (const { maker, id } of offers) await maker.hears('canceled', id)
+    expect(world.alerts().filter((a) => a.startsWith('quarantine:'))).toEqual([])
+    await alice.makes({ kind: 'sell', amount: 5000n })
+  })
+
   test('F-101, DEC-04: a handler that fails is rolled back, answered, and the operator hears of it; the next message is fine', async () => {
     const { world, alice, bob } = await open()
     const { id } = await sellTradeAt(world, 'waiting-buyer-invoice', alice, bob)

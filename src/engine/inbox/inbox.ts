@@ -51,6 +51,8 @@ type Prepared<Facts> =
   | { readonly kind: 'failed'; readonly error: unknown }
 
 const SEEN_MAX = 50_000
+/** So few missed messages that handling them one after the other delays nobody. */
+const FEW = 8
 
 export class Inbox {
   readonly #ctx: Ctx
@@ -63,13 +65,12 @@ export class Inbox {
   #opening = 0
   readonly #quarantine: ReadonlySet<string>
   readonly #guarded: boolean
-  /** missed messages are handled one after the other: if one of them kills the daemon, no other is in hand */
-  readonly oneByOne: boolean
+  readonly #suspects: boolean
   readonly #counts = new Map<IntakeVerdict, number>()
 
   /**
    * `guarded`: the last process did not stop in order, so every stored message is noted as in hand before it is
-   * handled. `quarantine`: ids that were in hand at two such ends. `suspects`: some were in hand at one.
+   * handled. `quarantine`: ids that were alone in hand at two such ends. `suspects`: some were in hand at the last.
    */
   constructor(
     ctx: Ctx,
@@ -82,7 +83,15 @@ export class Inbox {
     this.#lanes = new Lanes(ctx.settings.limits.laneDepth)
     this.#guarded = recovery.guarded
     this.#quarantine = recovery.quarantine
-    this.oneByOne = recovery.suspects
+    this.#suspects = recovery.suspects
+  }
+
+  /**
+   * Whether so many missed messages are handled one after the other: if one of them kills the daemon, no other is in
+   * hand, and none is blamed for what only happened beside it. Many are, once it is known that one of them may.
+   */
+  isOneByOne(messages: number): boolean {
+    return this.#suspects || (this.#guarded && messages <= FEW)
   }
 
   /** How often each verdict was given since the start. */

@@ -88,7 +88,7 @@ export class CatchUp {
   }
 
   async #handle(messages: readonly InboundMessage[], arrival: Arrival): Promise<void> {
-    if (this.#inbox.oneByOne) {
+    if (this.#inbox.isOneByOne(messages.length)) {
       for (const message of messages) await Promise.allSettled([this.#inbox.handle(message, arrival)])
       return
     }

@@ -10,7 +10,7 @@ import './cases/guards.ts'
 import { seen, World } from './cases/world.ts'
 
 /** Small tables, or ones of which every row is wanted. */
-const MAY_BE_SCANNED = new Set(['in_hand', 'process', 'price', 'r', 'relay'])
+const MAY_BE_SCANNED = new Set(['in_hand', 'hand', 'process', 'price', 'r', 'relay'])
 
 /** Planned for rows that refer to the new one, and skipped at run time: no broken reference can be waiting for it. */
 const REFERENCE_CHECKS = ['node_add: SCAN ln_op', 'node_add: SCAN hold']

@@ -24,11 +24,18 @@ export const inbox = {
   `),
 
   /**
-   * At every start: counts an unclean exit for what the last process had in hand, and for nothing that it never came to.
-   * No row: nothing was in hand.
+   * At every start: counts an unclean exit against what was alone in the last process's hand. What was there together
+   * with others is only named: whichever of them it was, they are handled one by one now. No row: nothing was in hand.
    */
   in_hand_boot: many<NoParams, { outer_id: string; exits: number }>(`
-    UPDATE in_hand SET exits = exits + held, held = 0 RETURNING outer_id, exits
+    WITH hand AS MATERIALIZED (SELECT COUNT(*) AS messages FROM in_hand WHERE held = 1)
+    UPDATE in_hand SET exits = exits + (held = 1 AND (SELECT messages FROM hand) = 1), held = 0
+    RETURNING outer_id, exits
+  `),
+
+  /** At every start, before in_hand_boot: what the last process could blame for nothing. No row: nothing of the kind. */
+  in_hand_clear: many<NoParams, { outer_id: string }>(`
+    DELETE FROM in_hand WHERE held = 0 AND exits = 0 RETURNING outer_id
   `),
 
   /** Handled. No row: was not in hand. */

@@ -34,6 +34,19 @@ describe('inbox', () => {
     miss(d.s.inbox_take({ outer: 'poison', inner: 'x', sender: 'S', verdict: 'effect', now: 2 }))
   })
 
+  test('an unclean exit counts against nothing that was in hand together with others', () => {
+    const d = new World()
+    const both = ['m1', 'm2']
+    for (const outer of both) hit(d.s.in_hand_put({ outer }))
+    expect(d.s.in_hand_boot()).toEqual(both.map((outer_id) => ({ outer_id, exits: 0 })))
+    hit(d.s.in_hand_put({ outer: 'm1' }))
+    // m2 waited for its turn and is as good as new.
+    expect(d.s.in_hand_clear()).toEqual([{ outer_id: 'm2' }])
+    miss(d.s.in_hand_clear())
+    expect(d.s.in_hand_boot()).toEqual([{ outer_id: 'm1', exits: 1 }])
+    miss(d.s.in_hand_clear())
+  })
+
   test('A14: a handler that throws is undone, and its message is recorded as failed in the same transaction', () => {
     const d = new World()
     const message = { outer: 't', inner: 't', sender: 'S', now: 3 }
