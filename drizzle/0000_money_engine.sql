@@ -219,6 +219,7 @@ CREATE TABLE obligation (
   prompt_ok_at     INTEGER,                      -- first relay acceptance of a prompt of the present asking
   failures         INTEGER NOT NULL DEFAULT 0,   -- payee-fault, of the present destination, saturating
   resolve_failures INTEGER NOT NULL DEFAULT 0,   -- address lookups in a row that gave no invoice
+  looking_up       INTEGER NOT NULL DEFAULT 0 CHECK (looking_up IN (0,1)),  -- a look-up is under way, or was when we died
   next_at          INTEGER NOT NULL DEFAULT 0,   -- address lookups: next one, and who owns it
   paid_op          TEXT,
   version          INTEGER NOT NULL DEFAULT 1,

@@ -56,3 +56,26 @@ test('I-25: an address that gave no invoice is asked again at its time by a daem
   await market.completed(id)
   await market.checkTraded(id)
 })
+
+test('an address that was being asked once more when the daemon died is asked at its next start', async () => {
+  market = await Market.open()
+  const { world } = market
+  const id = await market.fiatSent('bob@wallets.example')
+  let asked = 0
+  world.addressFault = () => {
+    asked += 1
+    return asked === 1 ? 'down' : null
+  }
+  market.alice.send('release', { id })
+  await world.until(() => asked === 1, 'the address is asked')
+  await market.alice.hears('hold-invoice-payment-settled', id)
+  world.addressLatencyMs = 5000
+  await world.until(() => asked === 2, 'it is asked again after its pause')
+  world.kill()
+  world.addressLatencyMs = 0
+  const killedMs = world.clock.nowMs()
+  await world.boot()
+  await market.completed(id)
+  expect((world.clock.nowMs() - killedMs) / 1000).toBeLessThan(SLACK_S)
+  await market.checkTraded(id)
+})

@@ -160,6 +160,7 @@ export const obligation = sqliteTable('obligation', {
   prompt_ok_at: integer(),
   failures: integer().notNull().default(0),
   resolve_failures: integer().notNull().default(0),
+  looking_up: flag().notNull().default(0),
   next_at: integer().notNull().default(0),
   paid_op: text(),
   version: integer().notNull().default(1),

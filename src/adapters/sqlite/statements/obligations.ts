@@ -56,7 +56,7 @@ export const obligations = {
     { state: ObligationState; destination_rev: number }
   >(`
     UPDATE obligation SET state = CASE WHEN state = 'blocked' THEN 'blocked' ELSE 'ready' END, review_why = NULL,
-           destination = :dest, destination_rev = destination_rev + 1, failures = 0, resolve_failures = 0, next_at = 0, version = version + 1
+           destination = :dest, destination_rev = destination_rev + 1, failures = 0, resolve_failures = 0, looking_up = 0, next_at = 0, version = version + 1
      WHERE id = :oid AND payee = :sender
        AND (state IN ('blocked','need_destination','ready') OR (state = 'review' AND review_why = 'payee-exhausted'))
        AND NOT EXISTS (SELECT 1 FROM ln_op p WHERE p.obligation_id = obligation.id AND p.kind = 'pay' AND p.state NOT IN ('refused','void'))
@@ -98,26 +98,25 @@ export const obligations = {
     { until: number; oid: string; v: number; now: number },
     { destination: string; destination_rev: number; version: number }
   >(`
-    UPDATE obligation SET next_at = :until, version = version + 1
+    UPDATE obligation SET looking_up = 1, next_at = :until, version = version + 1
      WHERE id = :oid AND state = 'ready' AND version = :v AND next_at <= :now
        AND NOT EXISTS (SELECT 1 FROM ln_op p WHERE p.obligation_id = obligation.id AND p.kind = 'pay' AND p.state NOT IN ('refused','void'))
     RETURNING destination, destination_rev, version
   `),
 
   /**
-   * Look-ups that an earlier process had claimed and never ended: they may begin again at once. What failed before keeps
-   * its pause. No row: the last process left nothing behind.
+   * Look-ups that an earlier process had begun and never ended: they may begin again at once, whatever failed before.
+   * A pause after a failure stays. No row: the last process left nothing behind.
    */
   resolve_abandoned: many<{ now: number }, { id: string }>(`
-    UPDATE obligation SET next_at = :now, version = version + 1
-     WHERE state = 'ready' AND state NOT IN ('paid','forfeited','void') AND next_at > :now AND failures = 0 AND resolve_failures = 0
-       AND NOT EXISTS (SELECT 1 FROM ln_op p WHERE p.obligation_id = obligation.id AND p.kind = 'pay' AND p.state NOT IN ('refused','void'))
+    UPDATE obligation SET looking_up = 0, next_at = :now, version = version + 1
+     WHERE state = 'ready' AND state NOT IN ('paid','forfeited','void') AND looking_up = 1
     RETURNING id
   `),
 
   /** Failed = 1: back off; failed = 0: an invoice was planned. No row: the destination changed meanwhile. */
   resolve_result: one<{ failed: Flag; next: number; oid: string; rev: number }, { resolve_failures: number }>(`
-    UPDATE obligation SET resolve_failures = CASE WHEN :failed = 1 THEN resolve_failures + 1 ELSE 0 END, next_at = :next, version = version + 1
+    UPDATE obligation SET resolve_failures = CASE WHEN :failed = 1 THEN resolve_failures + 1 ELSE 0 END, looking_up = 0, next_at = :next, version = version + 1
      WHERE id = :oid AND state = 'ready' AND destination_rev = :rev
     RETURNING resolve_failures
   `),

@@ -106,6 +106,9 @@ describe('obligations', () => {
     hit(d.s.resolve_claim({ oid: 'O', v: v(), now: 7, until: 67 }))
     expect(d.s.resolve_result({ oid: 'O', rev: 0, failed: 1, next: 70 })).toEqual({ resolve_failures: 1 })
     miss(d.s.resolve_abandoned({ now: 7 })) // a pause after a failure is none
+    hit(d.s.resolve_claim({ oid: 'O', v: v(), now: 70, until: 130 }))
+    expect(d.s.resolve_abandoned({ now: 71 })).toEqual([{ id: 'O' }]) // the look-up after it is one
+    miss(d.s.resolve_abandoned({ now: 71 }))
     miss(d.s.resolve_result({ oid: 'O', rev: 9, failed: 1, next: 70 }))
     expect(d.plan('O', 'H')).toBe('pay:O:0')
     expect(d.s.resolve_result({ oid: 'O', rev: 0, failed: 0, next: 0 })).toEqual({ resolve_failures: 0 })
