@@ -259,7 +259,9 @@ export class Party {
       const isAnswered = answer !== undefined && (refusal === null || !PASSING.has(refusal))
       if (isAnswered || tries >= TRIES || this.isGone) return
       if (answer === undefined) this.trader.refresh()
-      const requestId = refusal === null ? options.requestId : this.#requestId()
+      // An offer stays the same request: one that was refused may have been repeated meanwhile, and be taken after all.
+      const isSame = refusal === null || action === 'new-order'
+      const requestId = isSame ? options.requestId : this.#requestId()
       this.#send(action, { ...options, requestId })
       this.#insist(action, { ...options, requestId }, tries + 1)
     })

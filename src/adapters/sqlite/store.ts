@@ -228,6 +228,8 @@ export function openStore(file: string): Store {
     // Idle moments are used before; a commit that has to checkpoint waits for four times the default (perf.md 3).
     db.pragma(`wal_autocheckpoint = ${PAGES_AHEAD_MAX}`)
     db.pragma('foreign_keys = ON')
+    // A savepoint keeps the pages that it may have to restore: in memory, else a batch of messages writes them to a file.
+    db.pragma('temp_store = MEMORY')
     return new Store(db)
   } catch (error) {
     db.close()
