@@ -64,8 +64,44 @@ function definitions(): PackageDefinition {
     const type = root.lookupType(name)
     for (const field of type.fieldsArray.filter((field) => !(field.name in fields))) type.remove(field)
   }
+  prune(root)
   loaded = fromJSON(root.toJSON(), { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true })
   return loaded
+}
+
+/** Leaves the RPCs of `rpcs.ts` and what their messages consist of: codecs for all of LND cost time at every start. */
+function prune(root: protobuf.Root): void {
+  const called = new Set(Object.values(RPCS).map(({ service, method }) => `.${service}.${method}`))
+  const used = new Set<protobuf.ReflectionObject>()
+  const use = (type: protobuf.Type | protobuf.Enum | null): void => {
+    if (type === null || used.has(type)) return
+    used.add(type)
+    if (type instanceof protobuf.Type) for (const field of type.fieldsArray) use(field.resolve().resolvedType)
+  }
+  const pruneMethods = (service: protobuf.Service): void => {
+    for (const method of service.methodsArray) {
+      method.resolve()
+      if (!called.has(method.fullName)) service.remove(method)
+      else for (const type of [method.resolvedRequestType, method.resolvedResponseType]) use(type)
+    }
+    if (service.methodsArray.length > 0) used.add(service)
+  }
+  const pruneServices = (space: protobuf.NamespaceBase): void => {
+    for (const part of space.nestedArray) {
+      if (part instanceof protobuf.Service) pruneMethods(part)
+      else if (part instanceof protobuf.Namespace) pruneServices(part)
+    }
+  }
+  const holdsUsed = (part: protobuf.ReflectionObject): boolean =>
+    used.has(part) || (part instanceof protobuf.Namespace && part.nestedArray.some(holdsUsed))
+  const pruneTypes = (space: protobuf.NamespaceBase): void => {
+    for (const part of space.nestedArray) {
+      if (!holdsUsed(part)) space.remove(part)
+      else if (part instanceof protobuf.Namespace) pruneTypes(part)
+    }
+  }
+  pruneServices(root)
+  pruneTypes(root)
 }
 
 /** How to call one RPC of `rpcs.ts`: its path and its codecs. */

@@ -1,8 +1,9 @@
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type BetterSqlite3 from 'better-sqlite3'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
-import { migrate as applyMigrations } from 'drizzle-orm/better-sqlite3/migrator'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
+
+const require = createRequire(import.meta.url)
 
 /** Where the migrations lie: the same way up from `src/adapters/sqlite` and from `dist/adapters/sqlite`. */
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../drizzle', import.meta.url))
@@ -19,10 +20,17 @@ type Applied = { readonly hash: string; readonly created_at: number }
  * Throws {@link SchemaError} for a database that knows more than we do, or whose past differs from ours.
  */
 export function migrate(db: BetterSqlite3.Database, migrationsFolder: string = MIGRATIONS_FOLDER): void {
-  refuseForeign(appliedMigrations(db), readMigrationFiles({ migrationsFolder }))
+  const applied = appliedMigrations(db)
+  const known = readMigrationFiles({ migrationsFolder })
+  refuseForeign(applied, known)
+  if (applied.length === known.length) return
+  // Most starts have nothing to migrate, and need not wait for the modules that would do it.
+  const { drizzle } = require('drizzle-orm/better-sqlite3') as typeof import('drizzle-orm/better-sqlite3')
+  const { migrate: apply } =
+    require('drizzle-orm/better-sqlite3/migrator') as typeof import('drizzle-orm/better-sqlite3/migrator')
   // A migration may rebuild a table that others refer to; the references are checked when all is in place.
   db.pragma('foreign_keys = OFF')
-  applyMigrations(drizzle({ client: db }), { migrationsFolder })
+  apply(drizzle({ client: db }), { migrationsFolder })
   const broken = db.pragma('foreign_key_check')
   if (!Array.isArray(broken) || broken.length > 0) {
     throw new SchemaError(`the database has rows that refer to missing rows: ${JSON.stringify(broken)}`)

@@ -1,5 +1,5 @@
+import { createRequire } from 'node:module'
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
-import { prettyFactory } from 'pino-pretty'
 import type { Log } from '../../ports/system.ts'
 import { redactFields, redactText } from './redact.ts'
 
@@ -32,6 +32,8 @@ function standardOutput(): DestinationStream {
 
 /** Turns each JSON line into coloured text on its way, in step with the writer. */
 function readable(stream: DestinationStream): DestinationStream {
+  // Only a person at a terminal waits for it.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty')
   const format = prettyFactory({ messageKey: 'event', translateTime: 'HH:MM:ss.l', singleLine: true, colorize: true })
   return { write: (line) => stream.write(format(line) ?? '') }
 }
