@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { NostrEvent } from '../../src/core/protocol.ts'
 import { DEFAULT_LIMITS } from '../../src/engine/settings.ts'
 import type { SimRelay } from '../../src/sandbox/relay/sim-relays.ts'
+import { KIND_RATES } from '../../src/wire/public-events.ts'
 import type { EngineWorld, WorldOptions } from '../support/engine-world.ts'
 import { Market } from '../support/market.ts'
 import { paymentRequest, type SimTrader } from '../support/sim-trader.ts'
@@ -310,4 +311,35 @@ describe('what relays send', () => {
     },
     LONG_MS,
   )
+})
+
+describe('public events with a time to live', () => {
+  const isRates = ({ kind }: NostrEvent): boolean => kind === KIND_RATES
+  const refusals = (): readonly string[] => market.world.alerts().filter((key) => key.startsWith('public-refused:'))
+
+  const pollsPrices = async (): Promise<void> => {
+    await market.world.settle(market.world.engine?.pollPrices() ?? Promise.resolve())
+  }
+
+  test("rates that ran out before any relay took them are nobody's alert", async () => {
+    market = await Market.open({ relays: 1 })
+    const { world } = market
+    relay(0).core.faults.refuse(isRates, 'error: not now')
+    await pollsPrices()
+    await world.until(() => sentTo(relay(0), isRates).length > 0, 'rates are offered')
+    world.priceFault = 'down'
+    await hours(2)
+    relay(0).core.faults.clear()
+    relay(0).core.faults.refuse(isRates, 'invalid: event expired')
+    await hours(1)
+    expect(sentTo(relay(0), isRates).length).toBeGreaterThan(2)
+    expect(refusals()).toEqual([])
+  })
+
+  test('rates that a relay does not want at all are one', async () => {
+    market = await Market.open({ relays: 1 })
+    relay(0).core.faults.refuse(isRates, 'blocked: not here')
+    await pollsPrices()
+    await market.world.until(() => refusals().length === 1, 'the operator is told')
+  })
 })
