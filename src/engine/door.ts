@@ -26,6 +26,8 @@ export type Job<T> = {
   run(tx: Tx): T
   /** nobody waits for it: it shares the commit of what somebody does wait for, or has one of its own a little later */
   readonly lazy?: boolean
+  /** LND is waited for, before it or after it: where not all fit into a commit, new messages come later */
+  readonly early?: boolean
   /** writes what remains of a job that threw (its own writes are rolled back) and gives its result */
   failed?(tx: Tx, error: unknown): T
 }
@@ -50,6 +52,8 @@ export type DoorOptions = {
 }
 
 const BATCH_MAX = 64
+/** So many places in a batch are for jobs that nobody waits for, however many others there are. */
+const LAZY_PLACES = 16
 /**
  * After a commit the door stays shut for so many times as long as it took, but not longer than the maximum: under load
  * the disk then has a third of the time, and the jobs that came meanwhile share the next commit. Who comes to an idle
@@ -157,7 +161,7 @@ export class Door {
     if (this.#closed || this.#queue.length === 0) return
     this.#cancelLazy?.()
     this.#cancelLazy = null
-    const batch = this.#queue.splice(0, this.#batchMax)
+    const batch = this.#nextBatch()
     const names = batch.map((w) => w.job.name)
     let beganMs = this.#clock.monotonicMs()
     let outcomes: readonly (() => void)[]
@@ -192,6 +196,23 @@ export class Door {
       outcome()
     }
     if (this.#queue.length > 0) this.#schedule(0)
+  }
+
+  /** What the next commit takes from the queue: all of it, or what is early, then the others, and some that are lazy. */
+  #nextBatch(): readonly Waiting[] {
+    const max = this.#batchMax
+    if (max === 1 || this.#queue.length <= max) return this.#queue.splice(0, max)
+    const lazy = this.#queue.filter(({ job }) => job.lazy === true)
+    const urgent = this.#queue.filter(({ job }) => job.lazy !== true)
+    const inTurn = [
+      ...urgent.filter(({ job }) => job.early === true),
+      ...urgent.filter(({ job }) => job.early !== true),
+    ]
+    const lazyPlaces = Math.min(lazy.length, Math.max(LAZY_PLACES, max - urgent.length))
+    const batch = [...inTurn.slice(0, max - lazyPlaces), ...lazy.slice(0, lazyPlaces)]
+    const taken = new Set(batch)
+    this.#queue = this.#queue.filter((waiting) => !taken.has(waiting))
+    return batch
   }
 
   #tellStall(): void {

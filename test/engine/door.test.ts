@@ -93,6 +93,30 @@ describe('The door to the store', () => {
     expect(commits).toEqual([['a', 'b']])
   })
 
+  test('takes what Lightning waits for before messages, and some of what nobody waits for, when not all fit', async () => {
+    const { door, commits, clock } = newDoor()
+    const named = (count: number, name: string) => Array.from({ length: count }, (_, n) => note(`${name}${n}`))
+    const jobs = [
+      ...named(40, 'lazy').map((job) => ({ ...job, lazy: true })),
+      ...named(70, 'message'),
+      ...named(10, 'claim').map((job) => ({ ...job, early: true })),
+    ]
+    const all = Promise.all(jobs.map((job) => door.submit(job)))
+    await clock.advance(1000)
+    await all
+    const counted = commits.map((names) => {
+      const count = (name: string) => names.filter((each) => each.startsWith(name)).length
+      return [count('claim'), count('message'), count('lazy')]
+    })
+    expect(counted).toEqual([
+      [10, 38, 16],
+      [0, 32, 24],
+    ])
+    const inOrder = (name: string) => jobs.map((job) => job.name).filter((each) => each.startsWith(name))
+    for (const name of ['lazy', 'message', 'claim'])
+      expect(commits.flat().filter((each) => each.startsWith(name))).toEqual(inOrder(name))
+  })
+
   test('knows for how long nobody has waited', async () => {
     const { door, clock } = newDoor()
     expect(door.quietMs).toBe(Number.POSITIVE_INFINITY)

@@ -197,6 +197,7 @@ export class Executor {
   #claimHold(verified: Verified, op: LnOpRow): Promise<{ attempt: number; expiresAt: number } | null> {
     return this.#ctx.door.submit({
       name: `claim:${op.kind}`,
+      early: true,
       run: (tx) => {
         const claimed = tx.s.claim_hold_op({
           id: op.id,
@@ -332,6 +333,7 @@ export class Executor {
     const { ctx } = { ctx: this.#ctx }
     const claimed = await ctx.door.submit({
       name: 'claim:pay',
+      early: true,
       run: (tx) => {
         if ((op.request_expires_at ?? 0) <= tx.nowS + MIN_LIFE_TO_DISPATCH_S) {
           expireUnsent(ctx, tx, op)
@@ -380,7 +382,7 @@ export class Executor {
   }
 
   #result(name: string, run: (tx: Tx) => void): Promise<void> {
-    return this.#ctx.door.submit({ name, run })
+    return this.#ctx.door.submit({ name, early: true, run })
   }
 
   /** Asks LND what became of an intent whose outcome is not known (money-path.md 3.7 `resolve`). */
