@@ -179,6 +179,26 @@ describe('Lightning fails while the buyer is to be paid', () => {
     await market.checkTraded(id)
   })
 
+  test('ADR 0012: a buyer who was paid, and asks again whether his new invoice was taken, hears that it was', async () => {
+    market = await Market.open()
+    const { world, bob } = market
+    world.network.faults.next('SendPaymentV2', { kind: 'swallow' })
+    const id = await market.released(market.bobsInvoice({ expiryS: 3700 }))
+    await world.until(() => sends() === 1, 'the payment is sent')
+    world.network.node.stop('kill')
+    await market.passes(2 * HOUR_MS)
+    world.network.node.start()
+    await bob.hears('add-invoice', id)
+    const payload = paymentRequest(market.bobsInvoice())
+    const requestId = bob.send('add-invoice', { id, payload })
+    await bob.hears('invoice-updated', id)
+    await market.completed(id)
+    bob.send('add-invoice', { id, payload, requestId })
+    await bob.hears('invoice-updated', id, 2)
+    expect(bob.all('cant-do')).toEqual([])
+    await market.checkTraded(id)
+  })
+
   test('C-23: an outage outlives an invoice that is being paid: it is waited for', async () => {
     market = await Market.open()
     const { world } = market

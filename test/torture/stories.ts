@@ -41,7 +41,7 @@ export type Deal = {
 
 const RANGE = { min: 10, max: 40 }
 const PAYMENT_METHOD = 'cash'
-const PAYOUT_BEGINS_MS = 120_000
+const PAYOUT_BEGINS_MS = 600_000
 
 /** Draws a trade. Payouts that fail need an invoice to be replaced. */
 export function drawPlan(dice: Dice): Plan {

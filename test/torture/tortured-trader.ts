@@ -17,8 +17,8 @@ import { letPass } from '../support/wait.ts'
 
 /** An answer that does not come in this time is asked for again, as people do. */
 const ANSWER_MS = 12_000
-/** What the node says by itself may take several of its lives. */
-const PATIENCE_MS = 120_000
+/** What the node says by itself may take several of its lives, and the pauses after a host that was slow twice. */
+const PATIENCE_MS = 600_000
 const TRIES = 10
 const AGAIN_MS = 1000
 /** Refusals that only say: not now (DEC-04). */
