@@ -158,7 +158,7 @@ async function releases({ world, nextKill }: Stage, plan: Plan, deal: Deal, with
     for (const hash of wallet.held()) wallet.settleHeld(hash)
   }
   if (plan.payout === 'failing') {
-    await buyer.hear('add-invoice', orderId)
+    await buyer.hearPayoutAsked(orderId)
     wallet.onIncoming('settle')
     await buyer.insist((client) => client.addInvoice(orderId, payoutInvoice(deal)))
   }

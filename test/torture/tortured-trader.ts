@@ -106,6 +106,14 @@ export class TorturedTrader {
     }
   }
 
+  /** Another invoice is asked for, because his sats did not arrive; not what he was asked when he took the order, said again. */
+  async hearPayoutAsked(orderId: string): Promise<void> {
+    for (;;) {
+      const { message } = await this.hear('add-invoice', orderId)
+      if (message.payload?.kind === 'order' && message.payload.order.status === 'settled-hold-invoice') return
+    }
+  }
+
   /** The order that a range order of ours has left behind. */
   async hearOfRest(): Promise<string> {
     for (;;) {
