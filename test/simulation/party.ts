@@ -17,6 +17,8 @@ import type { PartyPlan, TradePlan } from './plan.ts'
 export type Role = 'seller' | 'buyer'
 
 const PATIENCE_MS = 15_000
+/** A payment that LND swallowed keeps its invoice from being replaced until that has expired; all windows end within a day. */
+const INVOICE_LIFE_S = 72_000
 const TRIES = 30
 const FUNDING_SATS = 3_000_000
 const PAYEE_ANSWERS = { settles: 'settle', holds: 'hold', fails: 'fail' } as const
@@ -138,7 +140,7 @@ export class Party {
 
   #invoice(amountSats: bigint | null): string {
     const amountMsat = amountSats === null ? null : satsToMsat(Number(amountSats))
-    return this.trader.wallet.invoice({ amountMsat, expiryS: 86_400 })
+    return this.trader.wallet.invoice({ amountMsat, expiryS: INVOICE_LIFE_S })
   }
 
   #hear({ message }: Heard): void {
