@@ -23,6 +23,17 @@ Exit codes:
   ${EXIT.busy}  the data directory is in use; try again later
   ${EXIT.config}  the configuration, or a file that it names, must be corrected first`
 
+/** The first line of Node that the database driver does not survive: it aborts the process when it is garbage-collected. */
+const NODE_TOO_NEW = 24
+
+function refuseNode(version: string): void {
+  if (Number(version.split('.')[0]) < NODE_TOO_NEW) return
+  throw new Refusal(
+    `this is Node ${version}, on which the database driver (better-sqlite3 12) aborts the process: run fianza with Node 20 (from 20.19) or 22`,
+    { exitCode: EXIT.config },
+  )
+}
+
 /**
  * Runs one command line (without node and script). Returns its exit code, or null when it started something that goes on.
  * Never throws for what an operator can do wrong; a bug is thrown.
@@ -51,6 +62,7 @@ export async function run(args: readonly string[], io: Io): Promise<number | nul
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('See fianza --help.')
+    .hook('preAction', () => refuseNode(io.nodeVersion))
   for (const add of [addStart, addStatus, addLedger, addReview, addRecover, addDemo, addSandbox, addWallet])
     add(program, cli)
   try {

@@ -9,6 +9,8 @@ export type Io = {
   readonly isTerminal: boolean
   /** whose signals end what goes on */
   readonly host: ProcessHost
+  /** of the Node that runs us: 22.23.3 */
+  readonly nodeVersion: string
 }
 
 /** This process. A reader that goes away, like `head`, ends nothing. */
@@ -20,6 +22,7 @@ export function processIo(): Io {
     env: process.env,
     isTerminal: process.stdout.isTTY === true,
     host: process,
+    nodeVersion: process.versions.node,
   }
 }
 

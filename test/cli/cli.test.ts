@@ -28,9 +28,11 @@ describe('the fianza command', () => {
   beforeEach(() => {
     tree = tempTree({})
     dir = tree.path
+    nodeVersion = process.versions.node
   })
   afterEach(() => tree[Symbol.dispose]())
 
+  let nodeVersion = process.versions.node
   async function fianza(...args: string[]) {
     const said = { out: '', err: '' }
     const io = {
@@ -43,9 +45,23 @@ describe('the fianza command', () => {
       env: { FIANZA_DIR: dir },
       isTerminal: false,
       host: new FakeProcess(),
+      nodeVersion,
     }
     return { code: await run(args, io), ...said }
   }
+
+  it.each(['24.0.0', '26.10.0'])(
+    'refuses Node %s, which its database driver does not survive, and says what to do',
+    async (version) => {
+      nodeVersion = version
+      expect(await fianza('status')).toEqual({
+        code: EXIT.config,
+        out: '',
+        err: `this is Node ${version}, on which the database driver (better-sqlite3 12) aborts the process: run fianza with Node 20 (from 20.19) or 22\n`,
+      })
+      expect(await fianza('--version')).toMatchObject({ code: EXIT.ok })
+    },
+  )
 
   function write(work: (store: Store) => void): void {
     const store = openStore(databaseOf(dir))
