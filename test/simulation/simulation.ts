@@ -231,11 +231,12 @@ class Simulation {
     return null
   }
 
-  /** How often rows about money were changed in all. */
+  /** How often rows about money were changed in all; a payee who gives no invoice is asked again whenever it is time. */
   #moneyVersions(): number {
     const { orders, hold, obligation, ledger } = this.#mirror.rows
+    const owed = [...obligation.values()].filter(({ state }) => state !== 'need_destination')
     let versions = ledger.size
-    for (const table of [orders, hold, obligation]) for (const { version } of table.values()) versions += version
+    for (const rows of [orders.values(), hold.values(), owed]) for (const { version } of rows) versions += version
     return versions
   }
 
