@@ -75,7 +75,6 @@ const COLLECT_MS = 3_600_000
 const CHECKPOINT_MS = 5000
 const BUSY_MS = 100
 const STOP_DEADLINE_MS = 10_000
-/** A relay that was read completely is read from so much before now at the next start. */
 
 export class Engine {
   readonly #parts: EngineParts

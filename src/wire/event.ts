@@ -121,3 +121,9 @@ export function mine(template: EventTemplate, pubkey: string, bits: number): Eve
     if (leadingZeroBits(eventId(mined, pubkey)) >= bits) return mined
   }
 }
+
+/** Whether an event's own time to live is over (NIP-40). */
+export function isExpired(event: NostrEvent, nowS: number): boolean {
+  const tag = event.tags.find(([name]) => name === 'expiration')?.[1]
+  return tag !== undefined && /^\d{1,15}$/.test(tag) && Number(tag) <= nowS
+}

@@ -310,6 +310,24 @@ describe('poison', () => {
     await alice.makes({ kind: 'sell', amount: 5000n })
   })
 
+  test('a message that was in hand once and never came again slows no later start', async () => {
+    const { world } = await open()
+    const makers = Array.from({ length: 12 }, (_, n) => world.trader(`maker ${n}`))
+    const offers = await Promise.all(
+      makers.map(async (maker) => ({ maker, id: await maker.makes({ kind: 'sell', amount: 5000n }) })),
+    )
+    world.store.s.in_hand_put({ outer: 'gone from the relays' })
+    expect(world.store.s.in_hand_boot()).toEqual([{ outer_id: 'gone from the relays', exits: 1 }])
+    const { engine } = world
+    if (engine !== null) await world.settle(engine.stop())
+    for (const { maker, id } of offers) maker.send('cancel', { id })
+    const commits: string[] = []
+    world.cut = (point) => void (point.includes('message:cancel') && commits.push(point))
+    await world.boot()
+    for (const { maker, id } of offers) await maker.hears('canceled', id)
+    expect(commits).toHaveLength(1)
+  })
+
   test('F-101, DEC-04: a handler that fails is rolled back, answered, and the operator hears of it; the next message is fine', async () => {
     const { world, alice, bob } = await open()
     const { id } = await sellTradeAt(world, 'waiting-buyer-invoice', alice, bob)

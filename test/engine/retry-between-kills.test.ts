@@ -29,6 +29,22 @@ function expectPause(tookS: number): void {
   expect(tookS).toBeLessThan(PAUSE_S + SLACK_S)
 }
 
+/** A trade whose payout goes to an address that gives no invoice when it is asked first; how often it was asked. */
+async function releasedToFailingAddress(): Promise<{ readonly id: string; readonly asked: () => number }> {
+  market = await Market.open()
+  const { world } = market
+  const id = await market.fiatSent('bob@wallets.example')
+  let times = 0
+  world.addressFault = () => {
+    times += 1
+    return times === 1 ? 'down' : null
+  }
+  market.alice.send('release', { id })
+  await world.until(() => times === 1, 'the address is asked')
+  await market.alice.hears('hold-invoice-payment-settled', id)
+  return { id, asked: () => times }
+}
+
 test('I-25: a payment that failed is sent again at its time by a daemon that is killed every few seconds', async () => {
   market = await Market.open()
   const { node, faults } = market.world.network
@@ -41,36 +57,17 @@ test('I-25: a payment that failed is sent again at its time by a daemon that is 
 })
 
 test('I-25: an address that gave no invoice is asked again at its time by a daemon that is killed every few seconds', async () => {
-  market = await Market.open()
-  const { world } = market
-  const id = await market.fiatSent('bob@wallets.example')
-  let asked = 0
-  world.addressFault = () => {
-    asked += 1
-    return asked === 1 ? 'down' : null
-  }
-  market.alice.send('release', { id })
-  await world.until(() => asked === 1, 'the address is asked')
-  await market.alice.hears('hold-invoice-payment-settled', id)
-  expectPause(await killedUntil(() => asked > 1))
+  const { id, asked } = await releasedToFailingAddress()
+  expectPause(await killedUntil(() => asked() > 1))
   await market.completed(id)
   await market.checkTraded(id)
 })
 
 test('an address that was being asked once more when the daemon died is asked at its next start', async () => {
-  market = await Market.open()
+  const { id, asked } = await releasedToFailingAddress()
   const { world } = market
-  const id = await market.fiatSent('bob@wallets.example')
-  let asked = 0
-  world.addressFault = () => {
-    asked += 1
-    return asked === 1 ? 'down' : null
-  }
-  market.alice.send('release', { id })
-  await world.until(() => asked === 1, 'the address is asked')
-  await market.alice.hears('hold-invoice-payment-settled', id)
   world.addressLatencyMs = 5000
-  await world.until(() => asked === 2, 'it is asked again after its pause')
+  await world.until(() => asked() === 2, 'it is asked again after its pause')
   world.kill()
   world.addressLatencyMs = 0
   const killedMs = world.clock.nowMs()

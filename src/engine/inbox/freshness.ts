@@ -1,5 +1,5 @@
 /** How old a message may be (DEC-03): fixed when it was read from the socket, never by how long it waited here. */
-import type { Action, CantDoReason, NostrEvent } from '../../core/protocol.ts'
+import type { Action, CantDoReason } from '../../core/protocol.ts'
 
 /** How wrong a client's clock may be. */
 export const SKEW_S = 600
@@ -25,10 +25,4 @@ export function freshness(action: Action, ageS: number, stored: boolean): Freshn
   if (!FORGOTTEN_SOON.includes(action)) return { kind: 'fresh' }
   if (stored) return ageS > STORED_MAX_AGE_S ? { kind: 'dropped', why: 'stale' } : { kind: 'fresh' }
   return ageS > SKEW_S ? { kind: 'refused', reason: 'invalid_parameters' } : { kind: 'fresh' }
-}
-
-/** Whether an event's own time to live is over (NIP-40). */
-export function isExpired(event: NostrEvent, nowS: number): boolean {
-  const tag = event.tags.find((t) => t[0] === 'expiration')?.[1]
-  return tag !== undefined && /^\d{1,12}$/.test(tag) && Number(tag) <= nowS
 }

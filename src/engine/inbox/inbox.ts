@@ -7,7 +7,7 @@ import { assert } from '../../core/assert.ts'
 import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Status } from '../../core/order/order.ts'
 import type { Action, CantDoReason, InboundMessage, Message, NostrEvent, Transport } from '../../core/protocol.ts'
-import { leadingZeroBits } from '../../wire/event.ts'
+import { isExpired, leadingZeroBits } from '../../wire/event.ts'
 import { checkPayload, parseMessage } from '../../wire/message.ts'
 import { KIND_DIRECT, KIND_GIFT_WRAP } from '../../wire/transport.ts'
 import { type ActionHandler, drop, type Outcome, type Request, refuse } from '../actions/action.ts'
@@ -17,7 +17,7 @@ import type { Tx } from '../door.ts'
 import { alert, Cause, queueCantDo, queueMessage } from '../say.ts'
 import { sha256Hex } from '../seed.ts'
 import { CLOCK_BEHIND } from '../watched-clock.ts'
-import { freshness, isExpired, SKEW_S } from './freshness.ts'
+import { freshness, SKEW_S } from './freshness.ts'
 import { Lanes } from './lanes.ts'
 import { Limits } from './limits.ts'
 import type { Opener } from './opener.ts'
@@ -88,10 +88,10 @@ export class Inbox {
 
   /**
    * Whether so many missed messages are handled one after the other: if one of them kills the daemon, no other is in
-   * hand, and none is blamed for what only happened beside it. Many are, once it is known that one of them may.
+   * hand, and none is blamed for what only happened beside it. Many are, once it is known that one of them may (ADR 0016).
    */
   isOneByOne(messages: number): boolean {
-    return this.#suspects || (this.#guarded && messages <= FEW)
+    return this.#guarded && (this.#suspects || messages <= FEW)
   }
 
   /** How often each verdict was given since the start. */

@@ -7,7 +7,7 @@ import type { Action } from '../../core/protocol.ts'
  * back is never taken again (DEC-39). All other answers are true only of the order as it was.
  */
 const LASTING: ReadonlyMap<Action, readonly Status[]> = new Map([
-  // The buyer was paid: asking for nothing else, he must not hear that he may not.
+  // To the invoice that was taken he was paid: a refusal would make him doubt that.
   ['invoice-updated', ['success']],
   ['hold-invoice-payment-settled', ['settled-hold-invoice', 'success']],
   ['canceled', ['canceled']],

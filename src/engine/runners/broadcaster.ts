@@ -1,10 +1,9 @@
 /** Sends public events: the newest wanted state of each address, until every configured relay has it (design.md 4). */
 import type { OutboxPubRow } from '../../adapters/sqlite/schema.ts'
 import type { NostrEvent } from '../../core/protocol.ts'
-import { signEvent } from '../../wire/event.ts'
+import { isExpired, signEvent } from '../../wire/event.ts'
 import type { Ctx } from '../context.ts'
 import { nowS } from '../context.ts'
-import { isExpired } from '../inbox/freshness.ts'
 import { Loop } from '../loop.ts'
 import { wantedBody } from '../public-orders.ts'
 import { alert } from '../say.ts'

@@ -1,5 +1,6 @@
 import { type EventFilter, matchesFilter } from '../../adapters/nostr/filter.ts'
 import type { NostrEvent } from '../../core/protocol.ts'
+import { isExpired } from '../../wire/event.ts'
 import { compareNewestFirst, Timeline } from './timeline.ts'
 
 export type StoreVerdict = 'stored' | 'ephemeral' | 'duplicate' | 'replaced' | 'expired'
@@ -120,12 +121,6 @@ function addressOf(event: NostrEvent): string | null {
   if (kind === 0 || kind === 3 || (kind >= 10_000 && kind < 20_000)) return `${kind}:${pubkey}`
   if (kind >= 30_000 && kind < 40_000) return `${kind}:${pubkey}:${tagValue(event, 'd') ?? ''}`
   return null
-}
-
-/** NIP-40: whether the event's `expiration` has passed. */
-function isExpired(event: NostrEvent, nowS: number): boolean {
-  const expiration = tagValue(event, 'expiration')
-  return expiration !== undefined && /^\d{1,15}$/.test(expiration) && Number(expiration) <= nowS
 }
 
 const tagValue = (event: NostrEvent, name: string): string | undefined => event.tags.find(([tag]) => tag === name)?.[1]
