@@ -28,15 +28,17 @@ export type RecoverAct = { readonly kind: 'settle' | 'cancel'; readonly hash: st
 
 /** The pending holds of this seed at LND, the most urgent first. Changes nothing. */
 async function pendingHolds(conn: LightningConnection, seed: MoneySeed): Promise<Lookup<readonly RecoveredHold[]>> {
-  const pending = await conn.listHolds({ pendingOnly: true, createdSinceS: 0 })
-  if (!pending.ok) return pending
   const marker = seed.marker()
-  const ours = pending.value.flatMap((fact): RecoveredHold[] => {
-    const memo = parseMemo(fact.memo)
-    if (memo === null || memo.marker !== marker) return []
-    const { purpose, counter } = memo
-    return [{ fact, purpose, counter, proved: seed.hash(purpose, counter) === fact.hash }]
+  const ours: RecoveredHold[] = []
+  const listed = await conn.listHolds({ pendingOnly: true, createdSinceS: 0 }, (facts) => {
+    for (const fact of facts) {
+      const memo = parseMemo(fact.memo)
+      if (memo === null || memo.marker !== marker) continue
+      const { purpose, counter } = memo
+      ours.push({ fact, purpose, counter, proved: seed.hash(purpose, counter) === fact.hash })
+    }
   })
+  if (!listed.ok) return listed
   const urgency = ({ fact }: RecoveredHold) => fact.minHtlcHeight ?? Number.POSITIVE_INFINITY
   return { ok: true, value: ours.sort((a, b) => (urgency(a) < urgency(b) ? -1 : urgency(a) > urgency(b) ? 1 : 0)) }
 }

@@ -198,6 +198,7 @@ export class Engine {
     ctx.relays.open(
       { kinds, '#p': [ctx.key.pubkey], limit: 0 },
       {
+        isWorth: (event) => this.#inbox?.isWorth(event) ?? true,
         onEvent: (event, from) => this.#arrived(event, from),
         onUp: (url) => this.#relayUp(url),
         onDown: (url, why) => this.#relayDown(url, why),

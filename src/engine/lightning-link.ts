@@ -236,15 +236,17 @@ export class LightningLink implements LightningState {
     const metAt = Number(this.#c.store.s.meta_get({ key: `met:${node}` })?.value ?? nowS(this.#c))
     const sinceS = Math.max(metAt, (row?.last_alive_at ?? 0) - DAY_S)
     // Of what is older only what is pending: nothing that ended so long ago is news.
-    const older = await conn.listHolds({ pendingOnly: true, createdSinceS: 0, createdUntilS: sinceS - 1 })
+    const reading = this.#readHolds(node)
+    const older = await conn.listHolds(
+      { pendingOnly: true, createdSinceS: 0, createdUntilS: sinceS - 1 },
+      reading.onPage,
+    )
     if (!older.ok) return older.detail
-    const recent = await conn.listHolds({ pendingOnly: false, createdSinceS: sinceS })
+    const recent = await conn.listHolds({ pendingOnly: false, createdSinceS: sinceS }, reading.onPage)
     if (!recent.ok) return recent.detail
     const payments = await conn.listPayments(sinceS)
     if (!payments.ok) return payments.detail
-    const facts = [...older.value, ...recent.value]
-    await this.#observeAll(facts, node)
-    await this.#lookUpMissing(conn, node, new Set(facts.map(({ hash }) => hash)))
+    await this.#lookUpMissing(conn, node, await reading.listed())
     await this.#c.door.submit({
       name: 'reconcile-payments',
       run: (tx) => {
@@ -255,18 +257,36 @@ export class LightningLink implements LightningState {
     return null
   }
 
-  #observeAll(facts: readonly HoldFact[], node: string): Promise<unknown> {
-    return Promise.all(
-      newsAmong(this.#c.store, facts).map((fact) =>
-        this.#c.door.submit({
-          name: `observe:${fact.state}`,
-          run: (tx) => {
-            observeHold(this.#c, tx, fact)
-            foreignHold(this.#c, tx, node, fact)
-          },
-        }),
-      ),
-    )
+  /** Compares LND's list with our rows, a page at a time. `listed`: what is news was written; the hashes of all pages. */
+  #readHolds(node: string) {
+    const hashes = new Set<string>()
+    const written: Promise<void>[] = []
+    return {
+      onPage: (facts: readonly HoldFact[]): void => {
+        if (this.#stopped) return
+        for (const { hash } of facts) hashes.add(hash)
+        for (const fact of newsAmong(this.#c.store, facts)) {
+          const observed = this.#observe(fact, node)
+          // A rejection is met where all are awaited.
+          observed.catch(() => undefined)
+          written.push(observed)
+        }
+      },
+      listed: async (): Promise<ReadonlySet<string>> => {
+        await Promise.all(written)
+        return hashes
+      },
+    }
+  }
+
+  #observe(fact: HoldFact, node: string): Promise<void> {
+    return this.#c.door.submit({
+      name: `observe:${fact.state}`,
+      run: (tx) => {
+        observeHold(this.#c, tx, fact)
+        foreignHold(this.#c, tx, node, fact)
+      },
+    })
   }
 
   /** Our open holds that fell out of LND's list: each is asked for by itself. */
@@ -329,10 +349,11 @@ export class LightningLink implements LightningState {
     if (verified === null || this.#sweeping) return
     this.#sweeping = true
     try {
-      const pending = await verified.conn.listHolds({ pendingOnly: true, createdSinceS: 0 })
+      const reading = this.#readHolds(verified.node)
+      const pending = await verified.conn.listHolds({ pendingOnly: true, createdSinceS: 0 }, reading.onPage)
+      const listed = await reading.listed()
       if (!pending.ok) return
-      await this.#observeAll(pending.value, verified.node)
-      await this.#lookUpMissing(verified.conn, verified.node, new Set(pending.value.map((fact) => fact.hash)))
+      await this.#lookUpMissing(verified.conn, verified.node, listed)
       await this.#lookUpAbandoned(verified)
       this.#sweeps += 1
       if (this.#sweeps % SWEEPS_AN_AUDIT === 0) await auditSettled(this.#c, verified)

@@ -174,13 +174,20 @@ export interface LightningConnection {
     | CallTrouble
   >
   lookupHold(hash: string): Promise<Lookup<HoldFact | 'not-found'>>
-  /** The node's invoices created from `createdSinceS` to `createdUntilS`, both included; all, or the open and accepted; all pages. */
-  listHolds(query: {
-    readonly pendingOnly: boolean
-    readonly createdSinceS: number
-    /** no end when absent */
-    readonly createdUntilS?: number
-  }): Promise<Lookup<readonly HoldFact[]>>
+  /**
+   * The node's invoices created from `createdSinceS` to `createdUntilS`, both included; all, or the open and accepted. There
+   * may be tens of thousands, so they come in pages, while the next page is on its way. Resolves after the last one; when one
+   * is missing there were others that may not have come, and what came is true all the same.
+   */
+  listHolds(
+    query: {
+      readonly pendingOnly: boolean
+      readonly createdSinceS: number
+      /** no end when absent */
+      readonly createdUntilS?: number
+    },
+    onPage: (facts: readonly HoldFact[]) => void,
+  ): Promise<Lookup<null>>
   /** Hints only: facts of one hold as they happen; silent for unknown hashes; ends by itself after a final state. */
   watchHold(hash: string, onFact: (fact: HoldFact) => void): Watch
   /** Sends. `onAck` is called once when the node owns the hash (initiated or in flight). */

@@ -35,6 +35,11 @@ export type Page = {
 
 export type RelayHandlers = {
   /**
+   * Asked about a live event before its id is computed: false drops it there. Its shape was checked, and its id is what
+   * it claims to be. Everything is handed on when absent.
+   */
+  readonly isWorth?: (event: NostrEvent) => boolean
+  /**
    * An event that matched the live subscription. Checked for shape and size only: id and signature are the
    * engine's business. `stored`: it came before EOSE. `receivedAtMs`: when it was read from the socket.
    * The same event may come again, from other relays or from the same one.

@@ -53,7 +53,7 @@ const LIFE_S = 900
 /** The port's contract on any node, real or simulated. The suite shares one world; hashes keep its rows apart. */
 export function lightningContract(name: string, makeWorld: () => Promise<LightningWorld>, rowMs = 20_000): void {
   describe(name, { timeout: rowMs }, () => {
-    const { world, connection, finish, newHold, heldHold, planFor } = fixture(makeWorld)
+    const { world, connection, finish, newHold, heldHold, allHolds, planFor } = fixture(makeWorld)
 
     describe('the node', () => {
       it('says who it is and how high the chain is', async () => {
@@ -205,7 +205,7 @@ export function lightningContract(name: string, makeWorld: () => Promise<Lightni
         const ended = await newHold()
         await finish(connection().cancelHold(ended.plan.hash))
         const listed = async (pendingOnly: boolean, createdSinceS: number) => {
-          const holds = known(await finish(connection().listHolds({ pendingOnly, createdSinceS })))
+          const holds = await allHolds({ pendingOnly, createdSinceS })
           const hashes = new Map(holds.map((hold) => [hold.hash, hold.state]))
           return [open, held, ended].map(({ plan }) => hashes.get(plan.hash))
         }
@@ -311,7 +311,7 @@ export function lightningContract(name: string, makeWorld: () => Promise<Lightni
 /** What must hold when things break: for worlds that can break things. */
 export function lightningFaultContract(name: string, makeWorld: () => Promise<SimulatedWorld>): void {
   describe(name, () => {
-    const { world, connection, reconnect, finish, newHold, heldHold, planFor } = fixture(makeWorld)
+    const { world, connection, reconnect, finish, newHold, heldHold, allHolds, planFor } = fixture(makeWorld)
     afterEach(() => {
       world().network.faults.clear()
       if (world().network.node.state() === 'stopped') world().network.node.start()
@@ -554,7 +554,7 @@ export function lightningFaultContract(name: string, makeWorld: () => Promise<Si
           const some = plans.slice(made, made + 10).map((plan) => connection().createHold(plan))
           for (const outcome of await finish(Promise.all(some))) expect(outcome.class).toBe('A')
         }
-        const listed = known(await finish(connection().listHolds({ pendingOnly: true, createdSinceS: 0 })))
+        const listed = await allHolds({ pendingOnly: true, createdSinceS: 0 })
         const hashes = new Set(listed.map(({ hash }) => hash))
         expect(hashes.size).toBe(listed.length)
         expect(plans.every(({ hash }) => hashes.has(hash))).toBe(true)
@@ -607,6 +607,11 @@ function fixture<W extends LightningWorld>(makeWorld: () => Promise<W>) {
     }, 'the hold to be accepted')
     return { ...hold, payment }
   }
+  const allHolds = async (query: Parameters<LightningConnection['listHolds']>[0]): Promise<readonly HoldFact[]> => {
+    const holds: HoldFact[] = []
+    known(await finish(connection().listHolds(query, (facts) => holds.push(...facts))))
+    return holds
+  }
   const planFor = ({ request, hash }: TraderInvoice): PayPlan => ({
     hash,
     request,
@@ -617,7 +622,7 @@ function fixture<W extends LightningWorld>(makeWorld: () => Promise<W>) {
     maxParts: 16,
     cltvLimit: 1008,
   })
-  return { world, connection, reconnect, finish, newHold, heldHold, planFor }
+  return { world, connection, reconnect, finish, newHold, heldHold, allHolds, planFor }
 }
 
 function newPlan(nowMs: number): { readonly preimage: string; readonly plan: HoldPlan } {
@@ -651,7 +656,7 @@ async function expectRefusal(
   const reads: Promise<{ readonly ok: boolean }>[] = [
     connection.nodeInfo(),
     connection.lookupHold(plan.hash),
-    connection.listHolds({ pendingOnly: true, createdSinceS: 0 }),
+    connection.listHolds({ pendingOnly: true, createdSinceS: 0 }, () => undefined),
     connection.lookupPayment(payPlan.hash),
     connection.listPayments(0),
     connection.htlcsResolved(plan.hash),

@@ -113,6 +113,30 @@ export function describeRelaysContract(name: string, makeWorld: () => RelayWorld
         expect(heard).toEqual([{ event, url: honest.url, stored: false }])
       })
 
+      it('drops what is not worth a look before it computes the id, and remembers nothing of it', async () => {
+        const relays = [await world.relay(), await world.relay()] as const
+        const party = world.connect(relays)
+        const heard: string[] = []
+        let isWorth = false
+        party.open(LIVE, {
+          isWorth: ({ content }) => isWorth || content !== 'cheap',
+          onEvent: ({ content }) => heard.push(content),
+          onUp: () => {},
+          onDown: () => {},
+        })
+        await world.until(() => party.connected().length === relays.length, 'all relays are up')
+        const cheap = message('cheap')
+        relays[0].core.inject(cheap)
+        relays[0].core.inject({ ...message('forged'), content: 'cheap' })
+        relays[0].core.inject(message('dear'))
+        await world.until(() => heard.length === 1, 'the other one arrives')
+        expect(party.stats().get(relays[0].url)).toMatchObject({ delivered: 1, forged: 0, duplicates: 0 })
+        isWorth = true
+        relays[1].core.inject(cheap)
+        await world.until(() => heard.length === 2, 'it arrives now')
+        expect(heard).toEqual(['dear', 'cheap'])
+      })
+
       it('is not made deaf for a message by a relay that sent it with a false signature', async () => {
         const [liar, honest] = [await world.relay(), await world.relay()]
         const { heard } = await openUp([liar, honest])

@@ -31,7 +31,7 @@ async function open(options: WorldOptions = {}): Promise<Scene> {
   mallory.nextKey()
   await opened.boot()
   const take = vi.spyOn(Inbox.prototype, 'take')
-  mallory.publish(mined(opened, mallory, 'AAAA'))
+  mallory.publish(mined(opened, mallory, 'AAAA', options.settings?.pow))
   await opened.until(() => take.mock.contexts.length > 0, 'an event arrives')
   await opened.clock.advance(1000)
   const inbox = take.mock.contexts[0] as Inbox
@@ -141,19 +141,21 @@ describe('junk is refused before anything costly', () => {
     expect([curves.verified(), curves.agreed()]).toEqual([0, 0])
   })
 
-  test('an event that is too long, or whose id is not the hash of its body, does not even reach the intake', async () => {
-    const { world: w, mallory } = await open()
+  test('an event that is too long, without work, or whose id is not the hash of its body, does not even reach the intake', async () => {
+    const { world: w, mallory, inbox } = await open(POW)
     const take = vi.spyOn(Inbox.prototype, 'take')
     const long = signed(w, mallory, { content: 'A'.repeat(RELAY_LIMITS.eventFrameChars) })
-    const renamed = { ...signed(w, mallory, { content: 'EEEE' }), id: 'ab'.repeat(32) }
+    const renamed = { ...signed(w, mallory, { content: 'EEEE' }), id: '0a'.repeat(32) }
+    const lazy = mined(w, mallory, 'lazy', 0, 4)
     const core = w.relays[0]?.core
     const subscription = core
       ?.subscriptions()
       .find(({ filters }) => filters.some((f) => f['#p']?.includes(w.nodePubkey)))
     const curves = countCurves()
-    for (const event of [long, renamed]) core?.say(JSON.stringify(['EVENT', subscription?.id, event]))
+    for (const event of [long, renamed, lazy]) core?.say(JSON.stringify(['EVENT', subscription?.id, event]))
     await w.clock.advance(1000)
     expect(take).not.toHaveBeenCalled()
+    expect(inbox.counts.get('pow')).toBe(1)
     expect([curves.verified(), curves.agreed()]).toEqual([0, 0])
   })
 })

@@ -25,7 +25,7 @@ const PAYMENT_BEGINS_MS = 10_000
 const PAYMENT_BEGUN_MS = 60
 const PROGRESS_LINES = 20
 const FIRST_START_MS = 1000
-const REST_MS = 90_000
+const REST_MS = 300_000
 /** The part of the kills that has to meet a payment on its way, and below which every kill waits for one. */
 const MIN_SHARE = 1 / 3
 const AIMED_SHARE = 1 / 2

@@ -19,8 +19,8 @@ import { letPass } from '../support/wait.ts'
 const ANSWER_MS = 12_000
 /** What the node says by itself may take several of its lives, and the pauses after a host that was slow twice. */
 const PATIENCE_MS = 600_000
-const TRIES = 10
-const AGAIN_MS = 1000
+/** How long somebody waits who was told "not now", at first and at most. */
+const AGAIN_MS = { min: 1000, max: 8000 }
 /** Refusals that only say: not now (DEC-04). */
 const NOT_NOW: ReadonlySet<string | null> = new Set(['pending_order_exists', 'too_many_requests', 'invalid_parameters'])
 /** What a host that takes its time looks like to who names an address there. */
@@ -83,16 +83,17 @@ export class TorturedTrader {
 
   /** The answer to a request: one that stays out, or a refusal that says "not now", is followed by the same request. */
   async insist(first: (client: TraderClient) => Promise<Received>, notNow = NOT_NOW): Promise<Received> {
+    const untilMs = performance.now() + PATIENCE_MS
     let ask = (): Promise<Received> => first(this.client)
-    for (let tries = 1; ; tries += 1) {
+    for (let againMs = AGAIN_MS.min; ; againMs = Math.min(2 * againMs, AGAIN_MS.max)) {
       try {
         const answer = await ask()
         if (answer.message.id !== null) this.#known.add(answer.message.id)
         return answer
       } catch (error) {
         const request = askAgain(error, notNow)
-        if (request === null || tries === TRIES) throw error
-        if (error instanceof CantDoError) await letPass(AGAIN_MS)
+        if (request === null || performance.now() > untilMs) throw error
+        if (error instanceof CantDoError) await letPass(againMs)
         ask = () => this.client.resend(request)
       }
     }

@@ -11,6 +11,9 @@ import type { LndTimings } from './timings.ts'
 /** LND's own limit of a message. */
 const MESSAGE_BYTES_MAX = 400 * 1024 * 1024
 
+/** A page of a list comes without asking for leave on the way: HTTP/2's 64 kB would cost a dozen round trips. */
+const WINDOW_BYTES = 4 * 1024 * 1024
+
 /** money-path.md 1.12 */
 const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.initial_reconnect_backoff_ms': 1_000,
@@ -19,6 +22,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.service_config_disable_resolution': 1,
   'grpc.enable_http_proxy': 0,
   'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+  'grpc-node.flow_control_window': WINDOW_BYTES,
 }
 
 /**

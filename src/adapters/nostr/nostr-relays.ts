@@ -75,7 +75,7 @@ export class NostrRelays implements Relays {
         live,
         {
           onLive: (event, stored) => {
-            if (!this.#isNew(event, link.stats)) return
+            if (handlers.isWorth?.(event) === false || !this.#isNew(event, link.stats)) return
             handlers.onEvent(event, { url, stored, receivedAtMs: clock.nowMs() })
           },
           onUp: () => handlers.onUp(url),
@@ -127,18 +127,20 @@ export class NostrRelays implements Relays {
 
   /**
    * Whether this live event was not handed on before. A relay knows id and signature of what others will send us, and
-   * could burn them with a body of its own; so the id must be the hash of the body, and the signature is part of the
-   * key. A false signature therefore hides nothing, and is found out by the engine.
+   * could burn them with a body of its own; so they are remembered only when the id is the hash of the body, and the
+   * signature is part of the key. A false signature therefore hides nothing, and is found out by the engine.
    */
   #isNew(event: NostrEvent, stats: RelayStats): boolean {
+    const key = event.id + event.sig
+    if (this.#seen.has(key)) {
+      stats.duplicates += 1
+      return false
+    }
     if (eventId(event, event.pubkey) !== event.id) {
       stats.forged += 1
       return false
     }
-    if (!this.#seen.add(event.id + event.sig)) {
-      stats.duplicates += 1
-      return false
-    }
+    this.#seen.add(key)
     stats.delivered += 1
     return true
   }

@@ -8,6 +8,13 @@ export class SeenEvents {
     this.#keys = new BoundedMap(capacity)
   }
 
+  /** Whether the key is remembered. Met again, it is remembered for longer. */
+  has(key: string): boolean {
+    if (!this.#keys.has(key)) return false
+    this.#keys.set(key, true)
+    return true
+  }
+
   /** Remembers the key; true when it was not known. */
   add(key: string): boolean {
     return this.#keys.set(key, true)

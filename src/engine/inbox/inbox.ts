@@ -141,6 +141,13 @@ export class Inbox {
     return this.#count('unopened')
   }
 
+  /** Whether an event carries the work that everything must have: what can be seen without computing its id. */
+  isWorth(event: NostrEvent): boolean {
+    if (leadingZeroBits(event.id) >= this.#ctx.settings.pow) return true
+    this.#count('pow')
+    return false
+  }
+
   /** Handles an admitted message in its sender's lane. */
   async handle(inbound: InboundMessage, arrival: Arrival): Promise<IntakeVerdict> {
     if (this.#inHand.has(inbound.outerId)) return this.#count('known')

@@ -23,6 +23,15 @@ const SLEEP_MAX_S = 60
 const DAY_S = 86_400
 const GIVE_UP_S = 72 * 3600
 
+/** When the next message is due. Lane by lane: the index gives the first row of each, however much waits. */
+const NEXT_AT = `
+  SELECT MIN(
+    COALESCE((SELECT MIN(next_at) FROM outbox_msg WHERE state < 2 AND lane = 0 AND next_at > :now), :none),
+    COALESCE((SELECT MIN(next_at) FROM outbox_msg WHERE state < 2 AND lane = 1 AND next_at > :now), :none),
+    COALESCE((SELECT MIN(next_at) FROM outbox_msg WHERE state < 2 AND lane = 2 AND next_at > :now), :none)
+  ) AS at
+`
+
 export class Publisher {
   readonly #ctx: Ctx
   /** Messages are sent while it runs. */
@@ -55,15 +64,8 @@ export class Publisher {
   }
 
   #sleepMs(now: number): number {
-    // Lane by lane: the index gives the first row of each, however much waits.
-    const waitsS = LANES.map((lane) => {
-      const row = this.#ctx.store.get<{ at: number | null }>(
-        'SELECT MIN(next_at) AS at FROM outbox_msg WHERE state < 2 AND lane = :lane AND next_at > :now',
-        { lane, now },
-      )
-      return row?.at == null ? SLEEP_MAX_S : row.at - now
-    })
-    return Math.min(...waitsS, SLEEP_MAX_S) * 1000
+    const row = this.#ctx.store.get<{ at: number }>(NEXT_AT, { now, none: now + SLEEP_MAX_S })
+    return Math.min((row?.at ?? now + SLEEP_MAX_S) - now, SLEEP_MAX_S) * 1000
   }
 
   #wrap(row: OutboxMsgRow): NostrEvent {

@@ -71,7 +71,7 @@ async function connect(around: Surroundings): Promise<Lookup<LightningConnection
     settleHold: (preimage) => settleHold(wire, preimage),
     cancelHold: (hash) => cancelHold(wire, hash),
     lookupHold: (hash) => lookupHold(wire, hash),
-    listHolds: (query) => listHolds(wire, query),
+    listHolds: (query, onPage) => listHolds(wire, query, onPage),
     watchHold: (hash, onFact) => watchHold(wire, hash, onFact),
     pay: (plan, startedAtMs, onAck) => pay(wire, clock, LND_TIMINGS, plan, startedAtMs, onAck),
     lookupPayment: (hash) => lookupPayment(wire, hash),

@@ -175,7 +175,7 @@ export class Lnd {
     const wanted = (invoice: Invoice): boolean =>
       (!query.pendingOnly || invoice.state === 'open' || invoice.state === 'accepted') &&
       createdWithin(invoice.createdAtMs, query)
-    return page([...this.#invoices.values()].filter(wanted), (invoice) => invoice.addIndex, query, DEFAULT_PAGE)
+    return page(this.#invoices.values(), { wanted, indexOf: (invoice) => invoice.addIndex }, query, DEFAULT_PAGE)
   }
 
   /** SubscribeSingleInvoice: the present state, then every change, and OK after a final one. Silent for unknown hashes. */
@@ -251,8 +251,8 @@ export class Lnd {
   listPayments(query: PaymentQuery): PageOf<Payment> {
     const wanted = (payment: Payment): boolean =>
       (query.includeIncomplete || statusOf(payment) === 'succeeded') && createdWithin(payment.createdAtMs, query)
-    const payments = [...this.#node.records.payments.values()].filter(wanted)
-    return page(payments, (payment) => payment.index, query, Number.MAX_SAFE_INTEGER)
+    const payments = this.#node.records.payments.values()
+    return page(payments, { wanted, indexOf: (payment) => payment.index }, query, Number.MAX_SAFE_INTEGER)
   }
 
   /** DeletePayment. */
@@ -401,16 +401,22 @@ function createdWithin(
 
 /** One page in ascending order of index, beyond or before the offset, as LND's list calls cut it. */
 function page<T>(
-  ascending: readonly T[],
-  indexOf: (item: T) => number,
+  ascending: Iterable<T>,
+  { wanted, indexOf }: { readonly wanted: (item: T) => boolean; readonly indexOf: (item: T) => number },
   query: { readonly indexOffset: number; readonly max: number; readonly reversed: boolean },
   defaultMax: number,
 ): PageOf<T> {
   const max = query.max === 0 ? defaultMax : query.max
-  const { indexOffset } = query
-  const items = query.reversed
-    ? ascending.filter((item) => indexOffset === 0 || indexOf(item) < indexOffset).slice(-max)
-    : ascending.filter((item) => indexOf(item) > indexOffset).slice(0, max)
+  const { indexOffset, reversed } = query
+  const isBeyond = (index: number): boolean =>
+    reversed ? indexOffset === 0 || index < indexOffset : index > indexOffset
+  const found: T[] = []
+  for (const item of ascending) {
+    if (!isBeyond(indexOf(item)) || !wanted(item)) continue
+    found.push(item)
+    if (!reversed && found.length === max) break
+  }
+  const items = reversed ? found.slice(-max) : found
   const first = items[0]
   const last = items.at(-1)
   return {

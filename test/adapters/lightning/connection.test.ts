@@ -262,7 +262,7 @@ describe('deadlines (trap 11)', () => {
   const holdPlan = { hash: HASH, amountMsat: msat(1_000), cltvDelta: 144, memo: 'm' }
   const calls: readonly (readonly [string, (connection: LightningConnection) => Promise<object>, object])[] = [
     ['lookupHold', (c) => c.lookupHold(HASH), { ok: false }],
-    ['listHolds', (c) => c.listHolds({ pendingOnly: true, createdSinceS: 0 }), { ok: false }],
+    ['listHolds', (c) => c.listHolds({ pendingOnly: true, createdSinceS: 0 }, () => undefined), { ok: false }],
     ['listPayments', (c) => c.listPayments(0), { ok: false }],
     ['lookupPayment', (c) => c.lookupPayment(HASH), { ok: false }],
     ['htlcsResolved', (c) => c.htlcsResolved(HASH), { ok: false }],

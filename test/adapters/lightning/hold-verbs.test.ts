@@ -369,8 +369,16 @@ describe('listing holds', () => {
     const calls = new ScriptedCalls({
       listInvoices: [page(['01'.repeat(32), '02'.repeat(32)], '2'), page(['03'.repeat(32)], '7'), page([], '0')],
     })
-    const listed = await listHolds(calls, { pendingOnly: true, createdSinceS: 0 })
-    expect(listed.ok && listed.value.map(({ hash }) => hash.slice(0, 2))).toEqual(['01', '02', '03'])
+    const pages: (readonly string[])[] = []
+    const asked: number[] = []
+    const listed = await listHolds(calls, { pendingOnly: true, createdSinceS: 0 }, (facts) => {
+      pages.push(facts.map(({ hash }) => hash.slice(0, 2)))
+      asked.push(calls.made.length)
+    })
+    expect(listed.ok).toBe(true)
+    expect(pages).toEqual([['01', '02'], ['03']])
+    // Whoever reads a page does not keep the next one waiting.
+    expect(asked).toEqual([2, 3])
     expect(calls.made.map(({ request }) => request)).toMatchObject([
       { index_offset: '0', pending_only: true },
       { index_offset: '2' },
@@ -386,7 +394,12 @@ describe('listing holds', () => {
       { listInvoices: [answers({ invoices: [ours({ state: 'FROZEN' })], last_index_offset: '1' }), page([], '0')] },
     ]
     for (const script of broken) {
-      expect((await listHolds(new ScriptedCalls(script), { pendingOnly: false, createdSinceS: 5 })).ok).toBe(false)
+      const listed = await listHolds(
+        new ScriptedCalls(script),
+        { pendingOnly: false, createdSinceS: 5 },
+        () => undefined,
+      )
+      expect(listed.ok).toBe(false)
     }
   })
 })

@@ -13,17 +13,27 @@ import { allPages, PAGE_ROWS } from './pages.ts'
 export async function listHolds(
   calls: Calls,
   query: Parameters<LightningConnection['listHolds']>[0],
-): Promise<Lookup<readonly HoldFact[]>> {
-  const listed = await allPages('listInvoices', async (offset) => {
-    const answer = await calls.unary('listInvoices', {
-      pending_only: query.pendingOnly,
-      index_offset: offset,
-      num_max_invoices: PAGE_ROWS,
-      creation_date_start: query.createdSinceS,
-      ...(query.createdUntilS === undefined ? {} : { creation_date_end: query.createdUntilS }),
-    })
-    return answer.ok ? ok({ rows: answer.value.invoices, lastIndex: answer.value.last_index_offset }) : answer
-  })
+  onPage: (facts: readonly HoldFact[]) => void,
+): Promise<Lookup<null>> {
+  let unreadable: Lookup<never> | null = null
+  const listed = await allPages(
+    'listInvoices',
+    async (offset) => {
+      const answer = await calls.unary('listInvoices', {
+        pending_only: query.pendingOnly,
+        index_offset: offset,
+        num_max_invoices: PAGE_ROWS,
+        creation_date_start: query.createdSinceS,
+        ...(query.createdUntilS === undefined ? {} : { creation_date_end: query.createdUntilS }),
+      })
+      return answer.ok ? ok({ rows: answer.value.invoices, lastIndex: answer.value.last_index_offset }) : answer
+    },
+    (rows) => {
+      const facts = reading('the list of invoices', () => rows.map(holdFactOf))
+      if (facts.ok) onPage(facts.value)
+      else unreadable ??= facts
+    },
+  )
   if (!listed.ok) return noAnswer(explain(classify('read', listed.error), listed.error))
-  return reading('the list of invoices', () => listed.value.map(holdFactOf))
+  return unreadable ?? { ok: true, value: null }
 }

@@ -2,6 +2,7 @@ import { ok } from '../../../core/result.ts'
 import type { Lookup, PaymentRecord } from '../../../ports/lightning.ts'
 import type { Calls } from '../calls.ts'
 import { classify, explain } from '../classification.ts'
+import type { PaymentMessage } from '../messages.ts'
 import { paymentRecordOf } from '../translate.ts'
 import { noAnswer, reading } from './answer.ts'
 import { allPages, PAGE_ROWS } from './pages.ts'
@@ -11,15 +12,20 @@ import { allPages, PAGE_ROWS } from './pages.ts'
  * a known hash is never read from here (money-path.md 1.9).
  */
 export async function listPayments(calls: Calls, createdSinceS: number): Promise<Lookup<readonly PaymentRecord[]>> {
-  const listed = await allPages('listPayments', async (offset) => {
-    const answer = await calls.unary('listPayments', {
-      include_incomplete: true,
-      index_offset: offset,
-      max_payments: PAGE_ROWS,
-      creation_date_start: createdSinceS,
-    })
-    return answer.ok ? ok({ rows: answer.value.payments, lastIndex: answer.value.last_index_offset }) : answer
-  })
+  const payments: PaymentMessage[] = []
+  const listed = await allPages(
+    'listPayments',
+    async (offset) => {
+      const answer = await calls.unary('listPayments', {
+        include_incomplete: true,
+        index_offset: offset,
+        max_payments: PAGE_ROWS,
+        creation_date_start: createdSinceS,
+      })
+      return answer.ok ? ok({ rows: answer.value.payments, lastIndex: answer.value.last_index_offset }) : answer
+    },
+    (rows) => payments.push(...rows),
+  )
   if (!listed.ok) return noAnswer(explain(classify('read', listed.error), listed.error))
-  return reading('the list of payments', () => listed.value.map(paymentRecordOf))
+  return reading('the list of payments', () => payments.map(paymentRecordOf))
 }

@@ -7,22 +7,27 @@ export const PAGE_ROWS = 500
 
 type Page<T> = { readonly rows: readonly T[]; readonly lastIndex: string }
 
-/** All rows, oldest first, up to the first empty page. A page that does not move the offset forward is an error. */
+/**
+ * All rows, oldest first, up to the first empty page. Each page is handed on while the next is on its way. A page that does
+ * not move the offset forward is an error.
+ */
 export async function allPages<T>(
   name: RpcName,
   page: (offset: string) => Promise<Result<Page<T>, Evidence>>,
-): Promise<Result<readonly T[], Evidence>> {
-  const rows: T[] = []
+  onRows: (rows: readonly T[]) => void,
+): Promise<Result<null, Evidence>> {
   let offset = '0'
+  let coming = page(offset)
   for (;;) {
-    const answer = await page(offset)
+    const answer = await coming
     if (!answer.ok) return err(answer.error)
-    if (answer.value.rows.length === 0) return ok(rows)
-    for (const row of answer.value.rows) rows.push(row)
-    const next = answer.value.lastIndex
+    const { rows, lastIndex: next } = answer.value
+    if (rows.length === 0) return ok(null)
     if (!(Number(next) > Number(offset))) {
       return err({ kind: 'other', uri: rpcUri(name), details: `LND pages in circles: ${next} after ${offset}` })
     }
     offset = next
+    coming = page(offset)
+    onRows(rows)
   }
 }

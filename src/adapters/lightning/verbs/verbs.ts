@@ -27,7 +27,7 @@ export function verbsOver(
     settleHold: (preimage) => settleHold(calls, preimage),
     cancelHold: (hash) => cancelHold(calls, hash),
     lookupHold: (hash) => lookupHold(calls, hash),
-    listHolds: (query) => listHolds(calls, query),
+    listHolds: (query, onPage) => listHolds(calls, query, onPage),
     watchHold: (hash, onFact) => watchHold(calls, hash, onFact),
     pay: (plan, startedAtMs, onAck) => pay(calls, clock, timings, plan, startedAtMs, onAck),
     lookupPayment: (hash) => lookupPayment(calls, hash),
