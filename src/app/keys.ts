@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { nip19 } from 'nostr-tools'
+import * as nip19 from 'nostr-tools/nip19'
 import { err, ok, type Result } from '../core/result.ts'
 import { MoneySeed, SEED_BYTES } from '../engine/seed.ts'
 import { type Curves, isPublicKey } from '../wire/curves.ts'

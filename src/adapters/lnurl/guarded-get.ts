@@ -1,6 +1,5 @@
 import { Resolver } from 'node:dns/promises'
 import { isIP, isIPv6, type LookupFunction } from 'node:net'
-import { Agent, request } from 'undici'
 import { err, ok, type Result } from '../../core/result.ts'
 import type { AddressFailure } from '../../ports/addresses.ts'
 import { isPublicAddress } from './public-address.ts'
@@ -125,6 +124,8 @@ export async function guardedGet(url: URL, options: GuardedGetOptions): Promise<
   const addresses = await addressesOf(url, options)
   if (!addresses.ok) return addresses
 
+  // Loaded with the first address: a start does not need it, and it is the largest part of what a start would load.
+  const { Agent, request } = await import('undici')
   const agent = new Agent({
     maxResponseSize: MAX_BODY_BYTES,
     connect: { lookup: pinned(addresses.value), timeout: options.connectMs },

@@ -1,4 +1,3 @@
-import { Agent, request } from 'undici'
 import { err, ok, type Result } from '../../core/result.ts'
 
 /** Far above the largest honest answer (currency-api, about 10 KB). */
@@ -17,18 +16,33 @@ export type JsonRequest = {
  */
 export async function getJson({ url, headers, timeoutMs }: JsonRequest): Promise<Result<unknown, string>> {
   const host = URL.canParse(url) ? new URL(url).host : 'malformed url'
-  const agent = new Agent({ maxResponseSize: MAX_BODY_BYTES, connect: { timeout: timeoutMs } })
   try {
-    const response = await request(url, {
-      dispatcher: agent,
+    const response = await fetch(url, {
       headers: { accept: 'application/json', ...headers },
+      redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     })
-    if (response.statusCode !== 200) return err(`${host}: status ${response.statusCode}`)
-    return ok(JSON.parse(await response.body.text()))
+    if (response.status === 200) return ok(JSON.parse(await bodyOf(response)))
+    await response.body?.cancel()
+    return err(`${host}: status ${response.status}`)
   } catch (error) {
-    return err(`${host}: ${error instanceof Error ? error.message : String(error)}`)
-  } finally {
-    await agent.destroy()
+    return err(`${host}: ${reasonOf(error)}`)
   }
+}
+
+async function bodyOf({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > MAX_BODY_BYTES) throw new Error(`more than ${MAX_BODY_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+/** `fetch` says only that it failed; why is in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? error.cause.message : error.message
 }

@@ -3,7 +3,8 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { createColors } from 'picocolors'
 import { EXIT } from '../../app/refusal.ts'
 import { type AuditRow, addsUp } from '../../sandbox/demo/audit.ts'
-import { type DemoOptions, type Narrator, runDemo, SCENE_COUNT } from '../../sandbox/demo/demo.ts'
+import type { DemoOptions, Narrator } from '../../sandbox/demo/demo.ts'
+import { SCENE_COUNT } from '../../sandbox/demo/scene-count.ts'
 import type { Cli } from '../context.ts'
 import type { Io } from '../io.ts'
 import { sats, table } from '../table.ts'
@@ -27,6 +28,8 @@ export async function playDemo(
   io: Pick<Io, 'out' | 'isTerminal'>,
   options: Omit<DemoOptions, 'narrator'>,
 ): Promise<number> {
+  // The daemon is started by this command too, and needs nothing of the sandbox.
+  const { runDemo } = await import('../../sandbox/demo/demo.ts')
   const rows = await runDemo({ ...options, narrator: narratorOf(io) })
   io.out(accountOf(rows))
   return addsUp(rows) ? EXIT.ok : EXIT.failed

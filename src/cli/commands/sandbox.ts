@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { loadConfig } from '../../app/config/load.ts'
 import { runDaemon } from '../../app/run.ts'
-import { startWorld, type World } from '../../sandbox/world.ts'
+import type { World } from '../../sandbox/world.ts'
 import type { Cli } from '../context.ts'
 import { sats } from '../table.ts'
 
@@ -26,6 +26,7 @@ export function addSandbox(program: Command, cli: Cli): void {
     .option('--wallet-port <n>', 'the port for `fianza wallet`, 0 for any free one', port, DEFAULT_WALLET_PORT)
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (options: SandboxOptions) => {
+      const { startWorld } = await import('../../sandbox/world.ts')
       const world = await startWorld({
         relayPort: options.port,
         walletPort: options.walletPort,

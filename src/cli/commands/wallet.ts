@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { EXIT, Refusal } from '../../app/refusal.ts'
-import { askWallets, type WalletAnswer, type WalletRequest } from '../../sandbox/wallet-service.ts'
+import type { WalletAnswer, WalletRequest } from '../../sandbox/wallet-service.ts'
 import type { Cli } from '../context.ts'
 import { json } from '../io.ts'
 import { sats, table } from '../table.ts'
@@ -19,6 +19,7 @@ export function addWallet(program: Command, cli: Cli): void {
       .option('--url <url>', 'the sandbox', `http://127.0.0.1:${DEFAULT_WALLET_PORT}`)
       .option('--json', 'print JSON', false)
   const ask = async (options: Common, asked: WalletRequest): Promise<void> => {
+    const { askWallets } = await import('../../sandbox/wallet-service.ts')
     const answer = await askWallets(options.url, asked)
     if (!answer.ok) throw new Refusal(answer.error, { exitCode: EXIT.failed })
     cli.io.out(options.json ? json(answer.value) : text(answer.value))

@@ -26,9 +26,6 @@ export type DemoOptions = {
   readonly beforeAudit?: (world: World) => Promise<void> | void
 }
 
-/** How many scenes there are. */
-export const SCENE_COUNT = SCENES.length
-
 /**
  * Plays the scenes, stops the daemon and counts. Throws {@link Refusal} when a step fails or does not come to its end; what was started
  * is ended in any case.

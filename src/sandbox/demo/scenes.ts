@@ -9,6 +9,7 @@ import type { Trade } from './audit.ts'
 import type { DaemonProcess } from './daemon-process.ts'
 import { eventually } from './eventually.ts'
 import { amountSatsOf, orderIdOf, type Party } from './party.ts'
+import type { SCENE_COUNT } from './scene-count.ts'
 
 /** The stage: who is there, and how it is told. */
 export type Stage = {
@@ -30,14 +31,14 @@ const SLOW_PAYOUT_MS = 3000
 /** A payout that failed is tried again after 5 s, twice. */
 const RECOVERY_MS = 60_000
 
-export const SCENES: readonly Scene[] = [
+export const SCENES = [
   { title: 'A sale at a fixed price', play: fixedSell },
   { title: 'A purchase at the market price, paid to a Lightning address', play: marketBuy },
   { title: 'A range order, taken twice', play: rangeTwice },
   { title: 'Two traders agree to cancel', play: cooperativeCancel },
   { title: 'A payout that fails and recovers', play: failingPayout },
   { title: 'kill -9 in the middle of an escrow, and in the middle of a payout', play: killedTwice },
-]
+] as const satisfies readonly Scene[] & { readonly length: typeof SCENE_COUNT }
 
 async function fixedSell({ alice, bob, step, record }: Stage): Promise<void> {
   const orderId = await step('alice offers 50,000 sats for 25 USD', () => sell(alice, 50_000, 25))

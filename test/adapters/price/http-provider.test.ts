@@ -108,7 +108,7 @@ describe('a price source', () => {
       push()
     })
     const poll = await new HttpPriceProvider({ id: 'yadio', url, timeoutMs: 10_000 }).fetch()
-    expect(poll).toEqual({ ok: false, error: expect.stringContaining('max size') })
+    expect(poll).toEqual({ ok: false, error: expect.stringContaining('more than 262144 bytes') })
     expect(sent).toBeLessThan(50 * 1024 * 1024)
   })
 
