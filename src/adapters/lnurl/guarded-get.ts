@@ -120,12 +120,12 @@ function judge(host: string, status: number, body: string): Result<unknown, Addr
 export async function guardedGet(url: URL, options: GuardedGetOptions): Promise<Result<unknown, AddressFailure>> {
   const checked = checkUrl(url, options.plainHosts)
   if (!checked.ok) return checked
+  // Loaded with the first address: a start does not need it, and it is the largest part of what a start would load.
+  const { Agent, request } = await import('undici')
   const signal = AbortSignal.timeout(options.totalMs)
   const addresses = await addressesOf(url, options)
   if (!addresses.ok) return addresses
 
-  // Loaded with the first address: a start does not need it, and it is the largest part of what a start would load.
-  const { Agent, request } = await import('undici')
   const agent = new Agent({
     maxResponseSize: MAX_BODY_BYTES,
     connect: { lookup: pinned(addresses.value), timeout: options.connectMs },
