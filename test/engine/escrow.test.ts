@@ -183,6 +183,8 @@ describe('the answer deadline of a take (DEC-35)', () => {
     ['never left', { kind: 'refuse', with: 'no-connection' }],
     ['was made and its answer lost', { kind: 'lose-answer', how: 'silence' }],
     ['arrives late', { kind: 'slow', ms: 15_000 }],
+    ['arrives after LND was asked for it in vain', { kind: 'slow', ms: 60_000 }],
+    ['arrives when its connection is long gone', { kind: 'deliver-late', ms: 60_000 }],
     ['is lost on the way', { kind: 'swallow' }],
   ] as const)(
     'C-09, F-007a: the taker cancels first and the invoice %s: nobody gets it, and it ends canceled',
@@ -197,6 +199,8 @@ describe('the answer deadline of a take (DEC-35)', () => {
       expect(reasonOf(await bob.answer(bob.send('cancel', { id })))).toBe('canceled')
       expect(world.standing(id)).toBe('pending')
       world.network.faults.clear('AddHoldInvoice')
+      await market.passes(180_000)
+      expect(world.network.node.invoices().filter(({ state }) => state === 'open')).toEqual([])
       await market.passes(1_200_000)
       expect(market.times(market.alice, 'pay-invoice', id)).toBe(0)
       expect(world.alerts()).toEqual([])

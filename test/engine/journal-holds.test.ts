@@ -617,7 +617,7 @@ describe('the create of an escrow surely never reached LND', () => {
     resent()
     notSent()
     expect(desk.op(`hold_create:${hash}`).state).toBe('void')
-    expect(cancelOp().state).toBe('void')
+    expect(cancelOp().state).toBe('done')
     expect(desk.escrow()).toMatchObject({ final: 'canceled', final_at: START_S, held_msat: null })
     expect(desk.where()).toBe('canceled')
   })

@@ -303,7 +303,7 @@ describe('a call that did not do what was asked', () => {
     desk.cancelledEscrow()
     act(`hold_create:${hash}`)
     expect(desk.escrow().final).toBe('canceled')
-    expect(desk.op(`hold_cancel:${hash}`).state).toBe('void')
+    expect(desk.op(`hold_cancel:${hash}`).state).toBe('done')
   })
 
   test.each([

@@ -290,15 +290,14 @@ export function cancelNotFound(ctx: Ctx, tx: Tx, op: LnOpRow): void {
 }
 
 /**
- * A create proved not to have reached LND: if its hold was decided meanwhile, both are over, and the cancel that waited for
- * the create has nothing to do.
+ * LND has nothing of a create: if its hold was decided meanwhile, both are over, and so is the cancel that waited for the
+ * create. Should a request that was long on its way arrive after all, the cancel is sent again when LND shows the invoice.
  */
 export function createNotSent(ctx: Ctx, tx: Tx, hash: string): void {
   const hold = holdRow(tx.store, hash)
   if (hold === undefined || hold.decision !== 'cancel' || tx.s.create_void({ hash }) === undefined) return
   tx.s.hold_final({ hash, final: 'canceled', msat: null, settle_index: null, now: tx.nowS })
-  const cancel = tx.store.get<LnOpRow>('SELECT * FROM ln_op WHERE id = :id', { id: `hold_cancel:${hash}` })
-  if (cancel !== undefined) tx.s.op_void({ id: cancel.id, v: cancel.version })
+  intentDone(tx, `hold_cancel:${hash}`, 'hold_cancel', { notSent: true })
   const order = loadOrder(tx.store, hold.order_id)
   if (order !== null) refundConfirmed(ctx, tx, order, hash)
 }
