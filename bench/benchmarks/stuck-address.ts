@@ -37,8 +37,9 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
     const system = await startSystem(options, { config })
     try {
       const make = new RequestMaker(system.nodePubkey)
-      const count = options.quick ? 120 : 400
-      await round(system, planOf(make, 50, []))
+      const count = options.quick ? 200 : 400
+      // The daemon loads its HTTP client with the first address.
+      await round(system, planOf(make, 50, holes.hosts))
       const samples = await inTurn(
         options,
         ['none', 'stuck'],
