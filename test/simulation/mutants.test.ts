@@ -1,5 +1,6 @@
 /** A promise that can not be seen to break is none: each invariant notices the defect that is planted for it. */
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { OrderRow } from '../../src/adapters/sqlite/schema.ts'
 import type { EngineWorld } from '../support/engine-world.ts'
 import type { Facts } from './facts.ts'
 import { INVARIANTS, violations } from './invariants/all.ts'
@@ -37,6 +38,22 @@ describe('every standing promise', () => {
     const changed: Picture = picture(healthy)
     plant(changed)
     expect(violations(factsOf(changed)).map(({ invariant }) => invariant)).toContain(name)
+  })
+})
+
+describe('of a trade whose escrow is settled', () => {
+  test.each<readonly [string, (order: OrderRow) => string | null, readonly string[]]>([
+    ['the maker must not hear that it is canceled', ({ maker_pubkey: maker }) => maker, ['I-19']],
+    ['the taker must not hear that it is canceled', ({ taker_pubkey: taker }) => taker, ['I-19']],
+    ['somebody whose own take was undone before may hear of that now', () => 'f'.repeat(64), []],
+  ])('%s', (_what, readerOf, broken) => {
+    const it = picture(healthy)
+    const hold = [...it.rows.hold.values()].find(({ decision }) => decision === 'settle')
+    const order = it.rows.orders.get(hold?.order_id ?? '')
+    if (order === undefined) throw new Error('nothing was settled')
+    const pubkey = readerOf(order) ?? ''
+    it.told.push({ trader: 'a reader', pubkey, action: 'canceled', orderId: order.id, requestId: null, eventId: '' })
+    expect(violations(factsOf(it)).map(({ invariant }) => invariant)).toEqual(broken)
   })
 })
 
