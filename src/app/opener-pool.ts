@@ -1,8 +1,9 @@
 /**
  * Opens events in threads beside the main one, which stays free for timers, Lightning and replies: a message costs
  * portable curves about ten milliseconds, native ones a third of one. With native curves the way to a thread costs more
- * than a lone message is worth: the first of a turn is opened here, and what comes with it goes over in one parcel. A
- * thread that dies is not missed: its events are opened here.
+ * than a lone message is worth: the first of a turn is opened here, and what comes with it goes over in one parcel. So a
+ * quiet daemon does without: its thread starts with the first message that is for one. A thread that dies is not missed:
+ * its events are opened here.
  */
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
@@ -44,7 +45,9 @@ type Thread = {
 export class OpenerPool implements Opener {
   readonly #node: Recipient
   readonly #log: Log
-  readonly #threads: Thread[]
+  readonly #threads: Thread[] = []
+  readonly #start: () => Worker
+  #toStart: number
   /** all that is unanswered, in the order in which it was asked */
   readonly #asked: Question[] = []
   readonly #opensFirstHere: boolean
@@ -56,8 +59,10 @@ export class OpenerPool implements Opener {
   constructor(node: Recipient, threads: number, log: Log, start: () => Worker) {
     this.#node = node
     this.#log = log
+    this.#start = start
+    this.#toStart = threads
     this.#opensFirstHere = node.curves.name !== portableCurves.name
-    this.#threads = Array.from({ length: threads }, () => this.#adopt(start()))
+    if (!this.#opensFirstHere) this.#startAll()
   }
 
   open(event: NostrEvent): Promise<Opened> {
@@ -88,7 +93,12 @@ export class OpenerPool implements Opener {
   /** Ends the threads. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#toStart = 0
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+  }
+
+  #startAll(): void {
+    for (; this.#toStart > 0; this.#toStart -= 1) this.#threads.push(this.#adopt(this.#start()))
   }
 
   #adopt(worker: Worker): Thread {
@@ -107,6 +117,7 @@ export class OpenerPool implements Opener {
   }
 
   #leastBusy(): Thread | null {
+    this.#startAll()
     return this.#threads.reduce<Thread | null>(
       (best, thread) => (best === null || thread.asked.length < best.asked.length ? thread : best),
       null,

@@ -108,7 +108,9 @@ describe('the pool that opens messages', () => {
   it('opens a lone message here with native curves, and sends the others of its turn to a thread', async () => {
     const node: Recipient = { ...newNode(), curves: loadCurves('native').curves }
     const posted: unknown[] = []
+    let started = 0
     const { pool, warnings } = newPool(node, 1, () => {
+      started += 1
       const worker = startFromSources(node)
       const post = worker.postMessage.bind(worker)
       worker.postMessage = (parcel: unknown) => {
@@ -118,12 +120,12 @@ describe('the pool that opens messages', () => {
       return worker
     })
     expect(requestOf(await pool.open(letter(1n, 2)))).toBe(1n)
-    expect(posted).toEqual([])
+    expect({ posted, started }).toEqual({ posted: [], started: 0 })
     await new Promise((resolve) => setImmediate(resolve))
     const letters = [2n, 3n, 4n].map((id) => letter(id, 2))
     const opened = await Promise.all(letters.map((event) => pool.open(event)))
     expect(opened.map(requestOf)).toEqual([2n, 3n, 4n])
-    expect(posted).toEqual([letters.slice(1)])
+    expect({ posted, started }).toEqual({ posted: [letters.slice(1)], started: 1 })
     expect(warnings).toEqual([])
   })
 
