@@ -202,11 +202,12 @@ class Simulation {
       return
     }
     this.#world.network.checkConservation()
-    const before = this.#moneyVersions()
+    const asked = this.#askedPayees()
+    const before = this.#moneyVersions(asked)
     const swept = this.#world.engine?.sweep()
     await this.#step(60_000)
     await swept
-    if (this.#found.length === 0) this.#look(true, this.#moneyVersions() - before)
+    if (this.#found.length === 0) this.#look(true, this.#moneyVersions(asked) - before)
   }
 
   /** What is still open, but for what lies before a person; null when nothing is. */
@@ -231,12 +232,20 @@ class Simulation {
     return null
   }
 
-  /** How often rows about money were changed in all; a payee who gives no invoice is asked again whenever it is time. */
-  #moneyVersions(): number {
+  /** Orders whose payee is asked for an invoice; who was away may give one at any moment. */
+  #askedPayees(): ReadonlySet<string> {
+    const owed = [...this.#mirror.rows.obligation.values()]
+    return new Set(owed.filter(({ state }) => state === 'need_destination').map(({ order_id: id }) => id))
+  }
+
+  /** How often rows about money were changed in all, but for those of some orders. */
+  #moneyVersions(but: ReadonlySet<string>): number {
     const { orders, hold, obligation, ledger } = this.#mirror.rows
-    const owed = [...obligation.values()].filter(({ state }) => state !== 'need_destination')
-    let versions = ledger.size
-    for (const rows of [orders.values(), hold.values(), owed]) for (const { version } of rows) versions += version
+    let versions = 0
+    for (const { id, version } of orders.values()) if (!but.has(id)) versions += version
+    for (const rows of [hold.values(), obligation.values()])
+      for (const { order_id: id, version } of rows) if (!but.has(id)) versions += version
+    for (const { order_id: id } of ledger.values()) if (id === null || !but.has(id)) versions += 1
     return versions
   }
 
