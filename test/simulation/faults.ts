@@ -29,8 +29,11 @@ export type Stage = {
   readonly failCommits: (code: string | null) => void
 }
 
-/** Where the power goes: around any transaction, around one about money, around a call that moves money, around a relay. */
-export type PowerPoint = `${'after' | 'before'}-${'commit' | 'money-commit' | 'call' | 'publish'}`
+/**
+ * Where the power goes: around any transaction, around one about money, around a call that moves money, around a relay; or
+ * when a missed message was noted as in hand and is not handled yet.
+ */
+export type PowerPoint = `${'after' | 'before'}-${'commit' | 'money-commit' | 'call' | 'publish'}` | 'after-in-hand'
 
 type Kind = {
   /** how often it is drawn, relative to the others */
@@ -57,6 +60,12 @@ const power =
   (at: PowerPoint): Kind['unleash'] =>
   ({ nth, forMs }, { cutPower }) =>
     cutPower(at, nth, forMs)
+
+/** As if a message killed its daemon whenever it is handled: the first end notes it, two that it is alone in are enough. */
+const poisoned: Kind['unleash'] = ({ forMs }, { cutPower }) => {
+  cutPower('after-commit', 0, forMs)
+  for (let n = 0; n < POISON_ENDS; n += 1) cutPower('after-in-hand', 0, MS.second)
+}
 
 const call =
   (faultOf: (fault: Fault) => CallFault): Kind['unleash'] =>
@@ -111,6 +120,7 @@ const start = ({ network }: EngineWorld): void => {
 const USUAL_PPM = 100
 const DEAR_PPM = 5000
 const STRANGERS_SEND = 20
+const POISON_ENDS = 3
 
 /** A relay's odd third of events, the same ones whatever happens around them. */
 const isThird = (id: string): boolean => Number.parseInt(id.slice(0, 2), 16) % 3 === 0
@@ -127,6 +137,7 @@ const KINDS = {
   'kill-after-call': { weight: 3, lasts: brief, unleash: power('after-call') },
   'kill-before-publish': { weight: 1, lasts: brief, unleash: power('before-publish') },
   'kill-after-publish': { weight: 1, lasts: brief, unleash: power('after-publish') },
+  'kill-at-one-message': { weight: 4, lasts: brief, unleash: poisoned },
   'kill-for-long': { weight: 1, lasts: [MS.minute, 6 * MS.minute], unleash: power('after-commit') },
 
   'lnd-no-connection': { weight: 2, lasts: brief, unleash: call(() => ({ kind: 'refuse', with: 'no-connection' })) },

@@ -503,8 +503,12 @@ const MONEY_JOB =
 function pointsAt(point: string): readonly PowerPoint[] {
   const [kind = '', what = ''] = point.split(/:(.*)/s)
   const side = kind.startsWith('before') ? 'before' : 'after'
-  if (kind.endsWith('commit'))
-    return MONEY_JOB.test(what) ? [`${side}-commit`, `${side}-money-commit`] : [`${side}-commit`]
+  if (kind.endsWith('commit')) {
+    const points: PowerPoint[] = [`${side}-commit`]
+    if (MONEY_JOB.test(what)) points.push(`${side}-money-commit`)
+    if (side === 'after' && what.split('+').includes('in-hand')) points.push('after-in-hand')
+    return points
+  }
   if (what.startsWith('relays.')) return [`${side}-publish`]
   return MONEY_VERBS.some((verb) => what === `lightning.${verb}`) ? [`${side}-call`] : []
 }
