@@ -202,12 +202,20 @@ class Simulation {
       return
     }
     this.#world.network.checkConservation()
-    const asked = this.#askedPayees()
-    const before = this.#moneyVersions(asked)
+    const before = this.#moneyVersions()
+    const given = this.#destinationsGiven()
     const swept = this.#world.engine?.sweep()
     await this.#step(60_000)
     await swept
-    if (this.#found.length === 0) this.#look(true, this.#moneyVersions(asked) - before)
+    if (this.#found.length > 0) return
+    const after = this.#moneyVersions()
+    // A payee who was away may give his invoice at any moment, also in this one.
+    for (const [id, revision] of this.#destinationsGiven()) if (given.get(id) !== revision) after.delete(id)
+    const changes = [...after].map(([id, versions]) => Math.abs(versions - (before.get(id) ?? 0)))
+    this.#look(
+      true,
+      changes.reduce((sum, change) => sum + change, 0),
+    )
   }
 
   /** What is still open, but for what lies before a person; null when nothing is. */
@@ -232,20 +240,22 @@ class Simulation {
     return null
   }
 
-  /** Orders whose payee is asked for an invoice; who was away may give one at any moment. */
-  #askedPayees(): ReadonlySet<string> {
-    const owed = [...this.#mirror.rows.obligation.values()]
-    return new Set(owed.filter(({ state }) => state === 'need_destination').map(({ order_id: id }) => id))
+  /** How often each order's payee has said where he wants his sats. */
+  #destinationsGiven(): ReadonlyMap<string, number> {
+    const owed = [...this.#mirror.rows.obligation.values()].filter(({ kind }) => kind === 'buyer_payout')
+    return new Map(owed.map(({ order_id: id, destination_rev: revision }) => [id, revision]))
   }
 
-  /** How often rows about money were changed in all, but for those of some orders. */
-  #moneyVersions(but: ReadonlySet<string>): number {
+  /** How often each order's rows about money were changed; a payee who gives no invoice is asked again whenever it is time. */
+  #moneyVersions(): Map<string, number> {
     const { orders, hold, obligation, ledger } = this.#mirror.rows
-    let versions = 0
-    for (const { id, version } of orders.values()) if (!but.has(id)) versions += version
-    for (const rows of [hold.values(), obligation.values()])
-      for (const { order_id: id, version } of rows) if (!but.has(id)) versions += version
-    for (const { order_id: id } of ledger.values()) if (id === null || !but.has(id)) versions += 1
+    const versions = new Map<string, number>()
+    const add = (id: string | null, times: number) => versions.set(id ?? '', (versions.get(id ?? '') ?? 0) + times)
+    for (const { id, version } of orders.values()) add(id, version)
+    for (const { order_id: id, version } of hold.values()) add(id, version)
+    for (const { order_id: id, version, state } of obligation.values())
+      if (state !== 'need_destination') add(id, version)
+    for (const { order_id: id } of ledger.values()) add(id, 1)
     return versions
   }
 
