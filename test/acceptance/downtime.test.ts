@@ -227,13 +227,13 @@ describe('a daemon that was away', () => {
 
     // Nobody was timed out for the hour in which we did not listen ..
     expect(world.standing(silent.id)).toBe('waiting-buyer-invoice')
-    world.clock.letPass(400_000)
+    await world.letPass(400_000)
     const { trader, key } = silent.buyer
     const still = await trader.send('take-sell', { id: silent.id, key, createdAtS: world.clock.nowS() })
     await trader.answer(still, 'add-invoice')
     expect(trader.heard().filter(({ action, id }) => action === 'canceled' && id === silent.id)).toEqual([])
     // .. and his clock runs again.
-    world.clock.letPass(600_000)
+    await world.letPass(600_000)
     await trader.expect('canceled', { id: silent.id, key })
     await world.until(silent.id, 'pending')
     expect(world.alerts()).toEqual([])

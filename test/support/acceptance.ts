@@ -206,6 +206,13 @@ export class AcceptanceWorld {
     )
   }
 
+  /** So much time goes by once a relay has all that was said: a message under way would be late for no fault of its own. */
+  async letPass(ms: number): Promise<void> {
+    const underWay = 'SELECT 1 FROM outbox_msg WHERE state < 2 AND first_ok_at IS NULL'
+    await eventually(() => this.rows(underWay).length === 0, 'a relay to have every message')
+    this.clock.letPass(ms)
+  }
+
   /** Ends everything. Fails when a trader saw the node break a rule. */
   async close(): Promise<void> {
     this.#db?.close()
