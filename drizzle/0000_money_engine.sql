@@ -84,7 +84,7 @@ CREATE TABLE orders (
 --> statement-breakpoint
 CREATE INDEX orders_moving ON orders(phase) WHERE phase <> 'steady';
 --> statement-breakpoint
-CREATE INDEX orders_duty   ON orders(duty_anchor_at) WHERE phase = 'steady'
+CREATE INDEX orders_duty   ON orders(duty_anchor_at, duty_ok_at) WHERE phase = 'steady'
   AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment');
 --> statement-breakpoint
 CREATE INDEX orders_book   ON orders(expires_at) WHERE status = 'pending';
@@ -379,7 +379,7 @@ CREATE TABLE relay (
 --> statement-breakpoint
 CREATE TABLE inbox (
   outer_id    TEXT PRIMARY KEY,
-  inner_id    TEXT,                              -- id of the decrypted inner event: v1 recomputed, v2 = outer id
+  inner_id    TEXT,                              -- id of the decrypted inner event, recomputed; NULL = the outer one
   sender      TEXT,
   verdict     TEXT NOT NULL CHECK (verdict IN ('effect','refused','repeat','dropped','failed','quarantined')),
   received_at INTEGER NOT NULL

@@ -29,7 +29,7 @@ export type Exchanged = {
 }
 
 const DEADLINE_MS = 60_000
-/** How long we listen for what should not come: second answers. */
+/** How long we listen for what should not come: second answers. And how long what was done before a measurement may end. */
 const QUIET_MS = 300
 
 /**
@@ -39,6 +39,8 @@ const QUIET_MS = 300
  */
 export async function exchange(system: System, plan: readonly Planned[]): Promise<readonly Answered[]> {
   const ordered = [...plan].sort((a, b) => a.atMs - b.atMs)
+  // Many requests were just made, and kept the relay's and LND's process from serving.
+  await pause(QUIET_MS)
   const talk = new Talk(
     system,
     ordered.map(({ request }) => request),
@@ -58,6 +60,7 @@ export async function closedLoop(
   window: number,
   deadlineMs = 300_000,
 ): Promise<Exchanged> {
+  await pause(QUIET_MS)
   const talk = new Talk(system, requests)
   const left = [...requests].reverse()
   const next = (): void => {

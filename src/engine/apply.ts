@@ -7,7 +7,7 @@ import type { Tx } from './door.ts'
 import { cancelEscrow, holdParams, planEscrow, settleEscrow } from './journal/escrow-intents.ts'
 import { planPayout } from './journal/obligations.ts'
 import { wantOrder } from './public-orders.ts'
-import { columnsOf, currentEscrow, loadOrder, orderRow } from './rows.ts'
+import { columnsOf, currentEscrow, orderFrom } from './rows.ts'
 import { alert, answerRequest, type Cause, type Origin, originFrom, queueCantDo, queueMessage } from './say.ts'
 
 /** On whose word a decision is written. */
@@ -25,22 +25,20 @@ export type Moved = Extract<Decision, { readonly kind: 'moved' }>
  */
 export function applyDecision(ctx: Ctx, tx: Tx, order: Order, decision: Moved, by: By): void {
   // A take that is undone takes its waiting request with it: read whom to tell before the row changes.
-  const waiting = waitingRequest(tx, order)
-  const before = orderRow(tx.store, order.id)
-  assert(before !== undefined, `order ${order.id} exists`)
+  const isUndone = decision.effects.some(({ kind }) => kind === 'refuse-waiting')
+  const waiting = isUndone ? waitingRequest(tx, order) : null
   // The escrow is decided while the order still names its take; the move comes first only for a new escrow.
   const endings = decision.effects.filter((e) => e.kind === 'cancel-escrow')
   for (const effect of endings) cancelEscrow(ctx, tx, order.id, effect.why, by.cause.id)
   const moved = tx.store.moveOrder(
     { id: order.id, status: order.status, phase: order.phase, version: order.version },
     { status: decision.change.status, phase: decision.change.phase },
-    columnsOf(order, decision.change, tx.nowS, before.duty_epoch),
+    columnsOf(order, decision.change, tx.nowS),
   )
   assert(moved !== undefined, `order ${order.id}: decided on an older row`)
-  const next = loadOrder(tx.store, order.id)
-  assert(next !== null, `order ${order.id} exists`)
+  const next = orderFrom(moved)
   for (const effect of decision.effects) runEffect(ctx, tx, next, effect, by, waiting)
-  wantOrder(ctx, tx, order.id)
+  wantOrder(ctx, tx, next)
   tx.after(() =>
     ctx.log.info('order moved', {
       order: order.id,

@@ -8,6 +8,8 @@ export class Loop {
   readonly #work: () => number | null
   #cancel: (() => void) | null = null
   #running = false
+  /** poked, and not yet run */
+  #isPoked = false
 
   /** `work` starts what is due, without waiting for it, and says in how many ms it wants to look again (null: when poked). */
   constructor(name: string, clock: Clock, log: Log, work: () => number | null) {
@@ -25,13 +27,15 @@ export class Loop {
 
   /** There may be work. Cheap; many pokes are one run. */
   poke(): void {
-    if (!this.#running) return
+    if (!this.#running || this.#isPoked) return
+    this.#isPoked = true
     this.#arm(0)
   }
 
   /** Nothing runs any more; what `work` had started goes on. */
   stop(): void {
     this.#running = false
+    this.#isPoked = false
     this.#cancel?.()
     this.#cancel = null
   }
@@ -46,6 +50,7 @@ export class Loop {
 
   #run(): void {
     if (!this.#running) return
+    this.#isPoked = false
     let nextMs: number | null = null
     try {
       nextMs = this.#work()

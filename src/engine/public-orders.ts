@@ -9,7 +9,6 @@ import { KIND_ORDER, orderEvent, type PublicOrder, publicStatus } from '../wire/
 import type { Ctx } from './context.ts'
 import type { Tx } from './door.ts'
 import { reputationOf } from './reputation.ts'
-import { loadOrder } from './rows.ts'
 
 /** Pending orders and the info event are published again after this long: clients read 48 h back (DEC-41). */
 export const REFRESH_S = 86_400
@@ -50,10 +49,8 @@ export function wantEvent(ctx: Ctx, tx: Tx, coord: string, body: WantedBody, ref
   tx.after(ctx.poke.broadcaster)
 }
 
-/** Wants the event that shows the order as its row says; nothing where its status is not published. */
-export function wantOrder(ctx: Ctx, tx: Tx, orderId: string): void {
-  const order = loadOrder(tx.store, orderId)
-  if (order === null) return
+/** Wants the event that shows the order as it now is; nothing where its status is not published. */
+export function wantOrder(ctx: Ctx, tx: Tx, order: Order): void {
   const view = publicView(ctx, tx, order)
   if (view === null) return
   const { kind, tags, content } = orderEvent(view, nodeIdentity(ctx), 0)

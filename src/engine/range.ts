@@ -4,7 +4,7 @@ import type { Offer, Order } from '../core/order/order.ts'
 import type { Ctx } from './context.ts'
 import type { Tx } from './door.ts'
 import { wantOrder } from './public-orders.ts'
-import { loadOrder } from './rows.ts'
+import { orderFrom } from './rows.ts'
 
 /**
  * Inserts the child: the parent's offer with fresh times and clean flags. Null when it can not be (its id is taken): the
@@ -36,8 +36,9 @@ export function createChild(ctx: Ctx, tx: Tx, parent: Order, child: RangeChild):
   if (child.maker.identity !== child.maker.pubkey)
     tx.s.index_burn({ identity: child.maker.identity, index: child.maker.tradeIndex, now: tx.nowS })
   inheritTransport(tx, parent.maker.pubkey, child.maker.pubkey)
-  wantOrder(ctx, tx, id)
-  return loadOrder(tx.store, id)
+  const made = orderFrom(inserted)
+  wantOrder(ctx, tx, made)
+  return made
 }
 
 /** A key that never wrote is answered in the transport of the key that announced it (DEC-02). */

@@ -126,7 +126,7 @@ export function loadOrder(store: Store, id: string): Order | null {
 }
 
 /** The columns that a decided change sets. */
-export function columnsOf(order: Order, change: OrderChange, nowS: number, dutyEpoch: number): Columns {
+export function columnsOf(order: Order, change: OrderChange, nowS: number): Columns {
   return {
     ...(change.take === undefined ? {} : change.take === null ? undoneColumns(order) : takeColumns(change.take)),
     ...(change.buyerDestination === undefined ? {} : { buyer_destination: destinationJson(change.buyerDestination) }),
@@ -135,7 +135,7 @@ export function columnsOf(order: Order, change: OrderChange, nowS: number, dutyE
       ? {}
       : { next_trade_pubkey: change.nextTrade.pubkey, next_trade_index: change.nextTrade.index }),
     ...(change.makerPubkey === undefined ? {} : { maker_pubkey: change.makerPubkey }),
-    ...(change.duty === 'start' ? { duty_epoch: dutyEpoch + 1, duty_anchor_at: nowS, duty_ok_at: null } : {}),
+    ...(change.duty === 'start' ? { duty_epoch: 'next' as const, duty_anchor_at: nowS, duty_ok_at: null } : {}),
     ...(change.duty === 'clear' ? { duty_anchor_at: null, duty_ok_at: null } : {}),
     ...(change.status === 'settled-hold-invoice' && order.status !== 'settled-hold-invoice'
       ? { settled_at: nowS }

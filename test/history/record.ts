@@ -67,7 +67,7 @@ function trade(store: Store): void {
     taken_at: 1002,
     amount_msat: msat(50_000_000),
     fee_msat: msat(150_000),
-    duty_epoch: 1,
+    duty_epoch: 'next' as const,
     duty_anchor_at: 1002,
   }
   const book = { id: 'slice', status: 'pending', phase: 'steady', version: 1 } as const

@@ -33,14 +33,15 @@ const MOVABLE_COLUMNS = [
   'settled_at',
 ] as const satisfies readonly (keyof OrderRow)[]
 type MovableColumn = (typeof MOVABLE_COLUMNS)[number]
+const VALUE_COLUMNS = MOVABLE_COLUMNS.filter((column) => column !== 'duty_epoch')
 
 /** Pages of 4 KiB that are written ahead at most, before a commit moves them into the database's own file. */
 const PAGES_AHEAD_MAX = 4000
 
 /** What a change of an order was decided from. */
 export type OrderAt = Pick<OrderRow, 'id' | 'status' | 'phase' | 'version'>
-/** New values of an order's columns. */
-export type OrderChange = Partial<Pick<OrderRow, MovableColumn>>
+/** New values of an order's columns; a duty that begins gets the epoch after the last one. */
+export type OrderChange = Partial<Omit<Pick<OrderRow, MovableColumn>, 'duty_epoch'>> & { readonly duty_epoch?: 'next' }
 
 /** Columns of a new order in the order of their insertion; absent ones take the database's default. */
 const INSERTED_COLUMNS = [
@@ -136,35 +137,37 @@ export class Store {
   }
 
   /**
-   * Inserts an order. Returns nothing when its id exists, so that a repeat changes nothing (ids are deterministic).
-   * Throws when the row breaks a rule of the schema.
+   * Inserts an order and gives its row. Returns nothing when its id exists, so that a repeat changes nothing (ids are
+   * deterministic). Throws when the row breaks a rule of the schema.
    */
-  insertOrder(row: NewOrder): { id: string } | undefined {
+  insertOrder(row: NewOrder): OrderRow | undefined {
     const columns = INSERTED_COLUMNS.filter((column) => row[column] !== undefined)
     return this.get(
       `INSERT INTO orders(${columns.join(', ')}) VALUES (${columns.map((column) => `:${column}`).join(', ')})
-       ON CONFLICT(id) DO NOTHING RETURNING id`,
+       ON CONFLICT(id) DO NOTHING RETURNING *`,
       pick(row, columns),
     )
   }
 
   /**
-   * The one compare-and-swap of an order: changes status, phase and columns, and always raises the version.
-   * Returns nothing when the order is not what the decision was made from: decide once more (money-path.md 3.4).
+   * The one compare-and-swap of an order: changes status, phase and columns, always raises the version, and gives the
+   * new row. Returns nothing when the order is not what the decision was made from: decide once more (money-path.md 3.4).
    */
   moveOrder(
     from: OrderAt,
     to: { readonly status: Status; readonly phase: Phase },
     set: OrderChange = {},
-  ): { version: number } | undefined {
-    const columns = MOVABLE_COLUMNS.filter((column) => set[column] !== undefined)
+  ): OrderRow | undefined {
+    const { duty_epoch: epoch, ...values } = set
+    const columns = VALUE_COLUMNS.filter((column) => values[column] !== undefined)
     const assignments = columns.map((column) => `, ${column} = :${column}`).join('')
+    const next = epoch === 'next' ? ', duty_epoch = duty_epoch + 1' : ''
     return this.get(
-      `UPDATE orders SET status = :to_status, phase = :to_phase, version = version + 1${assignments}
+      `UPDATE orders SET status = :to_status, phase = :to_phase, version = version + 1${assignments}${next}
         WHERE id = :id AND status = :status AND phase = :phase AND version = :version
-       RETURNING version`,
+       RETURNING *`,
       {
-        ...pick(set, columns),
+        ...pick(values, columns),
         id: from.id,
         status: from.status,
         phase: from.phase,

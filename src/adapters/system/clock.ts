@@ -8,6 +8,11 @@ export const systemClock: SteadyClock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after: (delayMs, task) => {
+    if (delayMs <= 0) {
+      // A timer of 0 ms takes one.
+      const soon = setImmediate(task)
+      return () => clearImmediate(soon)
+    }
     let left = delayMs
     let timer: NodeJS.Timeout
     const wait = (): void => {

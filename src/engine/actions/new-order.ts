@@ -8,7 +8,7 @@ import type { Ctx } from '../context.ts'
 import type { Tx } from '../door.ts'
 import { payoutOwner } from '../invoices.ts'
 import { wantOrder } from '../public-orders.ts'
-import { destinationJson, loadOrder } from '../rows.ts'
+import { destinationJson, orderFrom } from '../rows.ts'
 import { answerRequest, queueMessage } from '../say.ts'
 import { type ActionHandler, causeOf, DONE, drop, openRequest, originOf, type Request, refuse } from './action.ts'
 import { type AddressProbe, admitDestination, checkDestination, probeDestination } from './destination.ts'
@@ -111,8 +111,7 @@ export const newOrder: ActionHandler<AddressProbe> = {
     openRequest(tx, request, id)
     if (!fullPrivacy && gate.index !== null)
       tx.s.index_burn({ identity: inbound.identity, index: gate.index, now: tx.nowS })
-    const made = loadOrder(tx.store, id)
-    if (made === null) return drop('this order is gone')
+    const made = orderFrom(inserted)
     const origin = originOf(request)
     const answer = queueMessage(ctx, tx, causeOf(request), {
       to: inbound.sender,
@@ -127,7 +126,7 @@ export const newOrder: ActionHandler<AddressProbe> = {
       obligationId: null,
     })
     answerRequest(tx, origin, answer)
-    wantOrder(ctx, tx, id)
+    wantOrder(ctx, tx, made)
     tx.after(() => ctx.log.info('order made', { order: id, kind: terms.kind, fiat: terms.fiatCode }))
     return DONE
   },

@@ -100,8 +100,9 @@ async function prepareTake(
 ): Promise<AddressProbe> {
   const { id, payload } = request.inbound.message
   const text = broughtDestination(event, payload)
-  const order = id === null ? null : loadOrder(ctx.store, id)
-  if (text === null || order === null || order.status !== 'pending') return null
+  if (text === null || id === null) return null
+  const order = loadOrder(ctx.store, id)
+  if (order?.status !== 'pending') return null
   const terms = takeTerms(ctx, order, askedFiat(payload), nowS(ctx))
   if (!terms.ok) return null
   const taker: Party = { pubkey: request.inbound.sender, identity: request.inbound.identity, tradeIndex: null }

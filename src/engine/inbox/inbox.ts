@@ -317,7 +317,9 @@ export class Inbox {
   /** Writes down that the message is handled, and by which transport its sender speaks. False: handled before. */
   #isTaken(tx: Tx, inbound: InboundMessage, verdict: InboxVerdict): boolean {
     const { outerId, innerId, sender, transport, createdAtS } = inbound
-    const taken = tx.s.inbox_take({ outer: outerId, inner: innerId, sender, verdict, now: tx.nowS })
+    // A direct message is its own inner event: its id is kept once.
+    const inner = innerId === outerId ? null : innerId
+    const taken = tx.s.inbox_take({ outer: outerId, inner, sender, verdict, now: tx.nowS })
     tx.s.in_hand_drop({ outer: outerId })
     tx.after(() => this.#seen.set(outerId, true))
     if (taken === undefined) return false

@@ -106,7 +106,7 @@ export function observeHold(ctx: Ctx, tx: Tx, fact: HoldFact): void {
   switch (fact.state) {
     case 'open':
       tx.s.hold_observe({ hash: fact.hash, rank: 1, msat: null, held_at: null, height: null })
-      ensureCancel(ctx, tx, fact.hash)
+      if (hold.decision === 'cancel') ensureCancel(ctx, tx, fact.hash)
       return
     case 'accepted':
       observeAccepted(ctx, tx, hold, fact)

@@ -124,10 +124,7 @@ const DUTY_ASKS_MAX = 3
 
 /** X-12 for trades: a duty that no relay ever took the request of is asked for again; then a person must look. */
 function askForDutyAgain(ctx: Ctx, tx: Tx): void {
-  for (const { id, duty_epoch, duty_ok_at, duty_anchor_at, maker_pubkey, taker_pubkey } of tx.s.duty_due({
-    anchored_by: tx.nowS,
-  })) {
-    if (duty_ok_at !== null) continue
+  for (const { id, duty_epoch, duty_anchor_at, maker_pubkey, taker_pubkey } of tx.s.duty_unheard()) {
     const asks = tx.store.all<{ state: number }>(
       'SELECT state FROM outbox_msg WHERE recipient IN (:maker, :taker) AND order_id = :id AND asks = 1 AND created_at >= :since',
       { maker: maker_pubkey, taker: taker_pubkey, id, since: duty_anchor_at },

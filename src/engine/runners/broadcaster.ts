@@ -21,8 +21,14 @@ const PATIENCE_MS = 500
 const DEFER_S = OK_DEADLINE_MS / 1000 + 1
 const RETRY_MAX_S = 300
 
-/** What relays said against one revision, a line each. */
-type Refusals = { readonly final: string[]; readonly ofDate: string[] }
+/** What relays said to one revision. */
+type Said = {
+  /** those that have it or will never take it: it must not be wanted for ever because of them */
+  readonly settled: string[]
+  /** refusals, a line each */
+  readonly final: string[]
+  readonly ofDate: string[]
+}
 
 export class Broadcaster {
   readonly #ctx: Ctx
@@ -88,14 +94,14 @@ export class Broadcaster {
     const rev = row.stamped_rev
     const event = this.#event(row)
     const missing = ctx.relays.urls().filter((url) => !this.#has(coord, url, rev))
-    const refusals: Refusals = { final: [], ofDate: [] }
-    const offers = missing.map((url) => ({ url, taken: this.#offer(url, event, { coord, rev }, refusals) }))
-    const finished = Promise.all(offers.map(({ taken }) => taken))
-      .then((results) => this.#done(row, { refusals, isRetried: results.includes(false) || missing.length === 0 }))
+    const said: Said = { settled: [], final: [], ofDate: [] }
+    const offers = missing.map((url) => ({ url, answered: this.#offer(url, event, said) }))
+    const finished = Promise.all(offers.map(({ answered }) => answered))
+      .then(() => this.#done(row, said, missing.length))
       .catch((error: unknown) => ctx.log.error('a public event was not sent', { coord, error: String(error) }))
     const prompt = offers.filter(({ url }) => !this.#slow.has(url))
     const isMixed = prompt.length > 0 && prompt.length < offers.length
-    const inTime = await this.#inTime(isMixed ? Promise.all(prompt.map(({ taken }) => taken)) : finished)
+    const inTime = await this.#inTime(isMixed ? Promise.all(prompt.map(({ answered }) => answered)) : finished)
     if (inTime && !isMixed) return
     // What a slow relay says is heard whenever it comes; meanwhile neither other events nor a newer revision wait for it.
     await ctx.door.submit({
@@ -105,14 +111,14 @@ export class Broadcaster {
     })
   }
 
-  /** Every relay has answered, or will not. */
-  #done(row: OutboxPubRow, { refusals, isRetried }: { refusals: Refusals; isRetried: boolean }): Promise<void> {
+  /** Every relay has answered, or will not. What is not written down because of a crash is offered again. */
+  #done(row: OutboxPubRow, { settled, final, ofDate }: Said, asked: number): Promise<void> {
     const { coord, stamped_rev: rev, tries } = row
-    const { final, ofDate } = refusals
     return this.#ctx.door.submit({
       name: 'public-done',
       lazy: true,
       run: (tx) => {
+        for (const relay of settled) tx.s.delivered({ ref: coord, relay, rev, now: tx.nowS })
         tx.s.pub_done({ coord, rev })
         if (final.length > 0)
           alert(this.#ctx, tx, `public-refused:${coord}`.slice(0, 200), 2, final.join(' | ').slice(0, 500))
@@ -123,7 +129,7 @@ export class Broadcaster {
         // Dated by a clock that was set right meanwhile, it goes out at once with a date of today.
         const isDatedAgain = isUnshown && Math.max(row.prior_created_at + 1, tx.surelyS) < row.last_created_at
         const pauseS = isDatedAgain ? 0 : Math.min(2 ** Math.min(tries, 8), RETRY_MAX_S)
-        if (isRetried) tx.s.pub_retry({ coord, rev, next: tx.nowS + pauseS })
+        if (settled.length < asked || asked === 0) tx.s.pub_retry({ coord, rev, next: tx.nowS + pauseS })
       },
     })
   }
@@ -140,13 +146,8 @@ export class Broadcaster {
     })
   }
 
-  /** Offers a revision to one relay. True when it has it, or will never take it. */
-  async #offer(
-    url: string,
-    event: NostrEvent,
-    { coord, rev }: { readonly coord: string; readonly rev: number },
-    refusals: Refusals,
-  ): Promise<boolean> {
+  /** Offers a revision to one relay, and notes what it says. */
+  async #offer(url: string, event: NostrEvent, said: Said): Promise<void> {
     const { ctx } = { ctx: this.#ctx }
     const sentMs = ctx.clock.nowMs()
     const cancel = ctx.clock.after(PATIENCE_MS, () => this.#slow.add(url))
@@ -158,15 +159,8 @@ export class Broadcaster {
     // What ran out while it waited to be sent is nobody's loss: rates that newer ones follow.
     const isOver = isExpired(event, nowS(ctx))
     if (answer.kind === 'refused' && !isOver && (final || isDateRefusal(answer)))
-      refusals[final ? 'final' : 'ofDate'].push(`${url}: ${answer.prefix}: ${answer.message}`)
-    if (answer.kind !== 'accepted' && !final) return false
-    // A relay that will never take this revision must not keep it wanted for ever: the next one is tried again.
-    await ctx.door.submit({
-      name: 'public-ok',
-      lazy: true,
-      run: (tx) => tx.s.delivered({ ref: coord, relay: url, rev, now: tx.nowS }),
-    })
-    return true
+      said[final ? 'final' : 'ofDate'].push(`${url}: ${answer.prefix}: ${answer.message}`)
+    if (answer.kind === 'accepted' || final) said.settled.push(url)
   }
 
   #has(coord: string, url: string, rev: number): boolean {

@@ -93,21 +93,18 @@ export class Publisher {
       return
     }
     const urls = ctx.relays.urls()
-    let sent: (() => void) | null = null
-    const done = new Promise<void>((resolve) => {
+    let sent: ((isSent: boolean) => void) | null = null
+    const done = new Promise<boolean>((resolve) => {
       sent = resolve
     })
     const answers = urls.map(async (url) => {
       const answer = await ctx.relays.publish(url, event, OK_DEADLINE_MS)
-      if (answer.kind === 'accepted' && (await this.#accepted(row, url))) sent?.()
+      if (answer.kind === 'accepted' && (await this.#accepted(row, url))) sent?.(true)
       return answer
     })
     // The next message of this reader may go as soon as enough relays have this one.
-    await Promise.race([done, Promise.allSettled(answers)])
-    const after = ctx.store.get<{ state: number }>('SELECT state FROM outbox_msg WHERE id = :id', { id })
-    if (after === undefined || after.state >= 2) return
-    const all = await Promise.all(answers)
-    await this.#notSent(row, all)
+    const isSent = await Promise.race([done, Promise.allSettled(answers).then(() => false)])
+    if (!isSent) await this.#notSent(row, await Promise.all(answers))
   }
 
   /** A relay's acceptance is a fact: it enters by the common door. True: no more relays are needed. */
@@ -116,8 +113,10 @@ export class Publisher {
       name: 'relay-ok',
       lazy: true,
       run: (tx) => {
-        tx.s.delivered({ ref: `m:${row.id}`, relay: url, rev: 0, now: tx.nowS })
-        const ok = tx.s.outbox_ok({ id: row.id, now: tx.nowS, min_ok: this.#ctx.settings.minRelayOks })
+        const { minRelayOks } = this.#ctx.settings
+        // Which relays have it matters only while it waits for more of them.
+        if (minRelayOks > 1) tx.s.delivered({ ref: `m:${row.id}`, relay: url, rev: 0, now: tx.nowS })
+        const ok = tx.s.outbox_ok({ id: row.id, now: tx.nowS, min_ok: minRelayOks })
         if (ok === undefined) return true
         if (ok.asks === 1) this.#asked(tx, row)
         return ok.state === 2

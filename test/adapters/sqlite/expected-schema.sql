@@ -389,7 +389,7 @@ CHECK (range_parent <> id)
 
 CREATE INDEX orders_book ON orders(expires_at) WHERE status = 'pending'
 
-CREATE INDEX orders_duty ON orders(duty_anchor_at) WHERE phase = 'steady'
+CREATE INDEX orders_duty ON orders(duty_anchor_at, duty_ok_at) WHERE phase = 'steady'
 AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
 
 CREATE INDEX orders_kept_maker_key ON orders(maker_pubkey)

@@ -115,10 +115,11 @@ export const MESSAGE_INVARIANTS: readonly Invariant[] = [
       }
       if (!facts.atRest) return found
       const seen = new Set<string>()
-      for (const { inner_id, verdict } of facts.inbox()) {
-        if (inner_id === null || verdict !== 'effect') continue
-        if (seen.has(inner_id)) found.push(`message ${inner_id} had two effects`)
-        seen.add(inner_id)
+      for (const { outer_id, inner_id, verdict } of facts.inbox()) {
+        if (verdict !== 'effect') continue
+        const id = inner_id ?? outer_id
+        if (seen.has(id)) found.push(`message ${id} had two effects`)
+        seen.add(id)
       }
       return found
     },

@@ -34,6 +34,13 @@ export const orders = {
        AND duty_anchor_at <= :anchored_by ORDER BY duty_anchor_at
   `),
 
+  /** Duties that no relay took the request of, oldest first. No row: none. */
+  duty_unheard: many<NoParams, Pick<OrderRow, 'id' | 'duty_epoch' | 'duty_anchor_at' | 'maker_pubkey' | 'taker_pubkey'>>(`
+    SELECT id, duty_epoch, duty_anchor_at, maker_pubkey, taker_pubkey FROM orders
+     WHERE phase = 'steady' AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
+       AND duty_anchor_at > 0 AND duty_ok_at IS NULL ORDER BY duty_anchor_at
+  `),
+
   /** The trade keys of orders that have not ended. Reads all of those; for rare questions. No row: no open order. */
   orders_open_keys: many<NoParams, { key: string }>(`
     SELECT maker_pubkey AS key FROM orders

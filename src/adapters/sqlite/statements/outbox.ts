@@ -62,15 +62,15 @@ export const outbox = {
   `),
 
   /**
-   * A relay's acceptance is a fact: the first one starts what hangs on "the request was delivered". No row: already
-   * sent or dead.
+   * A relay's acceptance is a fact: the first one starts what hangs on "the request was delivered". Where more than one
+   * is needed, `delivered` counts them. No row: already sent or dead.
    */
   outbox_ok: one<
     { now: number; min_ok: number; id: number },
     { state: 1 | 2; asks: Flag; order_id: string | null; obligation_id: string | null; dedup_key: string }
   >(`
     UPDATE outbox_msg SET first_ok_at = COALESCE(first_ok_at, :now),
-           state = CASE WHEN (SELECT COUNT(*) FROM delivery d WHERE d.ref = 'm:' || outbox_msg.id) >= :min_ok THEN 2 ELSE 1 END
+           state = CASE WHEN :min_ok <= 1 OR (SELECT COUNT(*) FROM delivery d WHERE d.ref = 'm:' || outbox_msg.id) >= :min_ok THEN 2 ELSE 1 END
      WHERE id = :id AND state < 2
     RETURNING state, asks, order_id, obligation_id, dedup_key
   `),

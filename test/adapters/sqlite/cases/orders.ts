@@ -7,7 +7,7 @@ describe('orders', () => {
     const d = new World()
     d.order('o', 'pending')
     const at = { id: 'o', status: 'pending', phase: 'steady' } as const
-    expect(d.s.order_move({ ...at, v: 1, to_status: 'pending', to_phase: 'opening' })).toEqual({ version: 2 })
+    expect(d.s.order_move({ ...at, v: 1, to_status: 'pending', to_phase: 'opening' })).toMatchObject({ version: 2 })
     miss(d.s.order_move({ ...at, v: 1, to_status: 'canceled', to_phase: 'steady' })) // an older version
     miss(d.s.order_move({ ...at, v: 2, to_status: 'canceled', to_phase: 'steady' })) // another phase
     d.refuses(/CHECK/, "UPDATE orders SET phase = 'releasing' WHERE id = 'o'")
@@ -21,7 +21,7 @@ describe('orders', () => {
     d.order('o', 'pending')
     const book = { id: 'o', status: 'pending', phase: 'steady', version: 1 } as const
     const taken = { taker_pubkey: 'T', taker_identity: 'TI', taker_index: 3, taken_at: 7, buyer_destination: '{}' }
-    expect(d.store.moveOrder(book, { status: 'pending', phase: 'opening' }, taken)).toEqual({ version: 2 })
+    expect(d.store.moveOrder(book, { status: 'pending', phase: 'opening' }, taken)).toMatchObject({ version: 2 })
     miss(d.store.moveOrder(book, { status: 'pending', phase: 'opening' }, { ...taken, taker_pubkey: 'U' }))
     const row = hit(d.store.get<OrderRow>("SELECT * FROM orders WHERE id = 'o'"))
     expect(row).toMatchObject({ ...taken, version: 2, phase: 'opening' })
@@ -33,7 +33,7 @@ describe('orders', () => {
       taken_at: null,
       buyer_destination: null,
     }
-    expect(d.store.moveOrder(row, { status: 'pending', phase: 'steady' }, undone)).toEqual({ version: 3 })
+    expect(d.store.moveOrder(row, { status: 'pending', phase: 'steady' }, undone)).toMatchObject({ version: 3 })
     expect(d.store.get<OrderRow>("SELECT * FROM orders WHERE id = 'o'")).toMatchObject({ ...undone, phase: 'steady' })
   })
 
@@ -56,7 +56,7 @@ describe('orders', () => {
 
   test('the same order inserted again changes nothing', () => {
     const d = new World()
-    expect(d.store.insertOrder(anOrder)).toEqual({ id: 'o' })
+    expect(d.store.insertOrder(anOrder)).toMatchObject({ id: 'o' })
     miss(d.store.insertOrder({ ...anOrder, fiat_code: 'USD' }))
     expect(d.value('SELECT fiat_code FROM orders')).toBe('EUR')
   })
@@ -102,6 +102,9 @@ describe('orders', () => {
     d.order('later', 'waiting-buyer-invoice', 'steady', { duty_anchor_at: 5 })
     d.order('busy', 'waiting-payment', 'timing-out', { duty_anchor_at: 1 })
     d.order('done', 'active', 'steady', { duty_anchor_at: 1 })
+    d.order('heard', 'waiting-payment', 'steady', { duty_anchor_at: 11, duty_ok_at: 12 })
+    expect(d.s.duty_unheard().map(({ id }) => id)).toEqual(['later', 'late'])
+    miss(new World().s.duty_unheard())
     miss(d.s.duty_due({ anchored_by: 4 }))
     expect(d.s.duty_due({ anchored_by: 10 }).map(({ id }) => id)).toEqual(['later', 'late'])
     expect(d.s.orders_moving().map(({ id }) => id)).toEqual(['busy'])
