@@ -35,7 +35,10 @@ export const orders = {
   `),
 
   /** Duties that no relay took the request of, oldest first. No row: none. */
-  duty_unheard: many<NoParams, Pick<OrderRow, 'id' | 'duty_epoch' | 'duty_anchor_at' | 'maker_pubkey' | 'taker_pubkey'>>(`
+  duty_unheard: many<
+    NoParams,
+    Pick<OrderRow, 'id' | 'duty_epoch' | 'duty_anchor_at' | 'maker_pubkey' | 'taker_pubkey'>
+  >(`
     SELECT id, duty_epoch, duty_anchor_at, maker_pubkey, taker_pubkey FROM orders
      WHERE phase = 'steady' AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment')
        AND duty_anchor_at > 0 AND duty_ok_at IS NULL ORDER BY duty_anchor_at
