@@ -6,6 +6,7 @@ import { hungRelay } from './benchmarks/hung-relay.ts'
 import { junkFlood } from './benchmarks/junk.ts'
 import { latency } from './benchmarks/latency.ts'
 import { lightningBurst } from './benchmarks/lightning-burst.ts'
+import { lightningInFlight } from './benchmarks/lightning-in-flight.ts'
 import { slowDisk } from './benchmarks/slow-disk.ts'
 import { slowLightning } from './benchmarks/slow-lightning.ts'
 import { slowLightningTakes } from './benchmarks/slow-lightning-takes.ts'
@@ -29,4 +30,5 @@ export const BENCHMARKS: readonly Benchmark[] = [
   crash,
   slowLightning,
   lightningBurst,
+  lightningInFlight,
 ]

@@ -88,7 +88,8 @@ export function holdCreated(ctx: Ctx, tx: Tx, op: LnOpRow, fact: HoldFact): void
       : null
   const decision = decideAdopted(order, fact.request, takerReputation(tx, order), side ?? 'seller')
   decided(ctx, tx, order, decision, { cause: new Cause(`${op.id}/done`), origin })
-  observeHold(ctx, tx, fact)
+  // That it is open is what was just adopted.
+  if (fact.state !== 'open') observeHold(ctx, tx, fact)
 }
 
 /** An invoice that ended at LND before anybody was given it: another one takes its place. */
