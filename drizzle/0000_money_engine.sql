@@ -82,8 +82,6 @@ CREATE TABLE orders (
   CHECK (range_parent <> id)
 ) STRICT;
 --> statement-breakpoint
-CREATE INDEX orders_moving ON orders(phase) WHERE phase <> 'steady';
---> statement-breakpoint
 CREATE INDEX orders_duty   ON orders(duty_anchor_at, duty_ok_at) WHERE phase = 'steady'
   AND status IN ('waiting-maker-bond','waiting-taker-bond','waiting-buyer-invoice','waiting-payment');
 --> statement-breakpoint

@@ -32,6 +32,9 @@ const DEADLINE_MS = 60_000
 /** How long we listen for what should not come: second answers. And how long what was done before a measurement may end. */
 const QUIET_MS = 300
 
+/** Waits until what was begun before is over: while many requests are made, relay and LND, in the same process, do nothing. */
+export const settle = (): Promise<void> => pause(QUIET_MS)
+
 /**
  * Sends every request when it is due, whether or not earlier ones are answered, and waits for all answers. Throws
  * {@link Void} unless each request has exactly one answer, to its key, with its id and an expected action, all others who
@@ -39,8 +42,7 @@ const QUIET_MS = 300
  */
 export async function exchange(system: System, plan: readonly Planned[]): Promise<readonly Answered[]> {
   const ordered = [...plan].sort((a, b) => a.atMs - b.atMs)
-  // Many requests were just made, and kept the relay's and LND's process from serving.
-  await pause(QUIET_MS)
+  await settle()
   const talk = new Talk(
     system,
     ordered.map(({ request }) => request),
@@ -60,7 +62,6 @@ export async function closedLoop(
   window: number,
   deadlineMs = 300_000,
 ): Promise<Exchanged> {
-  await pause(QUIET_MS)
   const talk = new Talk(system, requests)
   const left = [...requests].reverse()
   const next = (): void => {

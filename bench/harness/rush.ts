@@ -1,6 +1,6 @@
 /** As many actions as the daemon can do: orders are made, and then each of them is taken. */
 import { Void } from '../benchmark.ts'
-import { closedLoop, type Exchanged } from './exchange.ts'
+import { closedLoop, type Exchanged, settle } from './exchange.ts'
 import { madeBy } from './market.ts'
 import { newTrader, type RequestMaker } from './requests.ts'
 import type { System } from './system.ts'
@@ -24,13 +24,12 @@ export async function rush(system: System, make: RequestMaker, actions: number, 
     const { key, identity } = newTrader()
     return make.newOrder(key, 'sell', identity)
   })
+  await settle()
   const makes = await closedLoop(system, offers, window)
   const orders = makes.answered.map(madeBy)
-  const takes = await closedLoop(
-    system,
-    orders.map((order) => make.takeSell(newTrader(), order)),
-    window,
-  )
+  const requests = orders.map((order) => make.takeSell(newTrader(), order))
+  await settle()
+  const takes = await closedLoop(system, requests, window)
   if (new Set(orders.map(({ id }) => id)).size !== half) throw new Void('two requests made the same order')
   return { actions: 2 * half, perSecond: (2 * half * 1000) / (makes.spanMs + takes.spanMs), makes, takes }
 }

@@ -110,6 +110,22 @@ describe('messages', () => {
     await market.checkTraded(id)
   })
 
+  test('one OK is enough by default, and no row names the relay', async () => {
+    market = await Market.open({ relays: 2 })
+    const toAlice = isFor(market.alice)
+    const id = await market.locked()
+    await market.quiet()
+    relay(1).core.faults.refuse(toAlice, 'error: overloaded')
+    market.bob.send('fiat-sent', { id })
+    await market.alice.hears('fiat-sent-ok', id)
+    await market.quiet()
+    expect(unsent()).toBe(0)
+    expect(market.world.store.all("SELECT ref FROM delivery WHERE ref LIKE 'm:%'")).toEqual([])
+    market.alice.send('release', { id })
+    await market.completed(id)
+    await market.checkTraded(id)
+  })
+
   test('F-092: a relay answers "rate-limited" to all of ours: nothing counts as sent, ever longer pauses, then all of it', async () => {
     market = await Market.open()
     const { world, alice } = market

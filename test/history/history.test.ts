@@ -48,7 +48,7 @@ describe.each(recorded)('the database %s', (name) => {
     expect(store.get('SELECT rater, stars FROM rating')).toEqual({ rater: 'seller', stars: 5 })
     const alice = Buffer.from('alice'.padEnd(32, '.')).toString('hex')
     expect(store.s.user_get({ identity: alice })).toMatchObject({ total_reviews: 1, total_rating: 2, last_rating: 4 })
-    expect(store.s.price_all()).toEqual([{ currency: 'EUR', value: 90_000.25, as_of: 1000 }])
+    expect(store.all('SELECT * FROM price')).toEqual([{ currency: 'EUR', value: 90_000.25, as_of: 1000 }])
     expect(store.s.process_last()).toMatchObject({ boot_id: 'boot-1', clean: 0 })
     expect(store.s.request_look({ key: 'request-1', now: 1200 })).toMatchObject({ verdict: 'same' })
   })

@@ -19,7 +19,6 @@ const SMALL = new Set([
 
 /** Partial indexes of what is under way: short, however much was traded and said. */
 const UNDER_WAY = new Set([
-  'orders_moving',
   'orders_duty',
   'orders_book',
   'orders_open_maker_identity',
@@ -78,11 +77,6 @@ export const EXCEPTIONS: readonly { readonly step: RegExp; readonly in: RegExp; 
     step: /^SCAN ln_op USING INDEX ln_op_paid$/,
     in: /ORDER BY created_at DESC LIMIT (5|500)\b/,
     why: 'the newest payments: as the newest settled holds',
-  },
-  {
-    step: /^SCAN orders USING INDEX orders_moving$/,
-    in: /^SELECT \* FROM orders WHERE phase <> 'steady'$/,
-    why: 'every order that is under way, for whoever takes stock: no message asks for it',
   },
   {
     step: /^SCAN (hold|h) USING INDEX hold_live$/,

@@ -398,8 +398,6 @@ WHERE status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','ex
 CREATE INDEX orders_kept_taker_key ON orders(taker_pubkey)
 WHERE status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired')
 
-CREATE INDEX orders_moving ON orders(phase) WHERE phase <> 'steady'
-
 CREATE INDEX orders_open_maker_identity ON orders(maker_identity)
 WHERE status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
 

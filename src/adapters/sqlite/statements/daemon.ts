@@ -1,4 +1,4 @@
-import type { BlindKind, BlindRow, PriceRow, ProcessRow } from '../schema.ts'
+import type { BlindKind, BlindRow, ProcessRow } from '../schema.ts'
 import { always, many, type NoParams, one } from '../statement.ts'
 
 export const daemon = {
@@ -93,11 +93,6 @@ export const daemon = {
     INSERT INTO price(currency, value, as_of) VALUES (:currency, :value, :as_of)
     ON CONFLICT(currency) DO UPDATE SET value = excluded.value, as_of = excluded.as_of WHERE excluded.as_of >= price.as_of
     RETURNING currency
-  `),
-
-  /** Every currency ever priced. No row: none yet. */
-  price_all: many<NoParams, PriceRow>(`
-    SELECT * FROM price ORDER BY currency
   `),
 
   /** What an operator did. Always a row. */

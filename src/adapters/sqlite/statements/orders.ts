@@ -1,21 +1,8 @@
-import type { Phase, Status } from '../../../core/order/order.ts'
+import type { Status } from '../../../core/order/order.ts'
 import type { OrderRow } from '../schema.ts'
 import { many, type NoParams, one } from '../statement.ts'
 
 export const orders = {
-  /**
-   * The one compare-and-swap of an order: status, phase and version it was decided from. No row: decided on an older
-   * row: decide once more.
-   */
-  order_move: one<
-    { to_status: Status; to_phase: Phase; id: string; status: Status; phase: Phase; v: number },
-    { version: number }
-  >(`
-    UPDATE orders SET status = :to_status, phase = :to_phase, version = version + 1
-     WHERE id = :id AND status = :status AND phase = :phase AND version = :v
-    RETURNING version
-  `),
-
   /** Unconditional: a confirmed fact does not fit the order any more. No row: no such order: a bug. */
   order_review: one<{ id: string }, { status: Status; version: number }>(`
     UPDATE orders SET phase = 'review', version = version + 1 WHERE id = :id RETURNING status, version
@@ -57,25 +44,6 @@ export const orders = {
   /** Orders in the book whose take window is over. No row: none. */
   book_over: many<{ now: number }, OrderRow>(`
     SELECT * FROM orders WHERE status = 'pending' AND expires_at <= :now ORDER BY expires_at
-  `),
-
-  /** Orders with something under way, review included. No row: all are steady. */
-  orders_moving: many<NoParams, OrderRow>(`
-    SELECT * FROM orders WHERE phase <> 'steady'
-  `),
-
-  /** Open orders that an identity made or took. No row: none. */
-  orders_of_identity: many<{ identity: string }, OrderRow>(`
-    SELECT * FROM orders WHERE maker_identity = :identity AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
-     UNION ALL
-    SELECT * FROM orders WHERE taker_identity = :identity AND maker_identity <> :identity AND status NOT IN ('success','canceled','cooperatively-canceled','canceled-by-admin','expired')
-  `),
-
-  /** Open orders that a trade key made or took. No row: none. */
-  orders_of_key: many<{ pubkey: string }, OrderRow>(`
-    SELECT * FROM orders WHERE maker_pubkey = :pubkey AND status <> 'success' AND status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired')
-     UNION ALL
-    SELECT * FROM orders WHERE taker_pubkey = :pubkey AND status <> 'success' AND status NOT IN ('canceled','cooperatively-canceled','canceled-by-admin','expired')
   `),
 
   /** The orders that a range order left behind, oldest first. No row: none. */

@@ -141,10 +141,9 @@ describe('the daemon itself', () => {
     d.s.meta_put({ key: 'k', value: '1' })
     d.s.meta_put({ key: 'k', value: '2' })
     expect(d.s.meta_get({ key: 'k' })).toEqual({ value: '2' })
-    miss(d.s.price_all())
     hit(d.s.price_put({ currency: 'EUR', value: 90_000.5, as_of: 10 }))
     miss(d.s.price_put({ currency: 'EUR', value: 1, as_of: 9 })) // older than what we have
-    expect(d.s.price_all()).toEqual([{ currency: 'EUR', value: 90_000.5, as_of: 10 }])
+    expect(d.sql('SELECT * FROM price')).toEqual([{ currency: 'EUR', value: 90_000.5, as_of: 10 }])
     d.s.ops_log_add({ at: 1, who: 'cli', what: 'clear-halt', detail: '{}' })
     d.refuses(/append-only/, 'UPDATE ops_log SET at = 2')
     d.refuses(/append-only/, 'DELETE FROM ops_log')

@@ -107,7 +107,7 @@ describe('holds', () => {
     d.order('o', 'pending')
     d.s.request_open({ key: 'k', order_id: 'o', now: 0 })
     const order = { id: 'o', status: 'pending' } as const
-    hit(d.s.order_move({ ...order, phase: 'steady', v: 1, to_status: 'pending', to_phase: 'opening' }))
+    hit(d.store.moveOrder({ ...order, phase: 'steady', version: 1 }, { status: 'pending', phase: 'opening' }))
     d.hold('H', 0, { answerBy: 8, key: 'k' })
     d.planHold('hold_create', 'H')
     d.claim('hold_create:H', { now: 1 })
@@ -117,7 +117,7 @@ describe('holds', () => {
       hit(d.cancel('H', 'answer-deadline'))
       miss(d.s.create_void({ hash: 'H' })) // it may have left
       hit(d.planHold('hold_cancel', 'H'))
-      hit(d.s.order_move({ ...order, phase: 'opening', v: 2, to_status: 'pending', to_phase: 'steady' }))
+      hit(d.store.moveOrder({ ...order, phase: 'opening', version: 2 }, { status: 'pending', phase: 'steady' }))
       hit(d.s.request_drop({ key: 'k' }))
       hit(d.say('T', 'answer:k'))
     })

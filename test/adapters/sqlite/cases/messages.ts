@@ -96,8 +96,8 @@ describe('repeated requests', () => {
     const again = hit(d.say('S', 'again:e7')) // the same content, a new event
     const createdAt = (id: number) => Number(d.value('SELECT ev_created_at FROM outbox_msg WHERE id = ?', id))
     expect(createdAt(again)).toBeGreaterThan(createdAt(answer))
-    const at = { id: 'o', status: 'pending', phase: 'steady' } as const
-    d.s.order_move({ ...at, v: 1, to_status: 'canceled', to_phase: 'steady' })
+    const at = { id: 'o', status: 'pending', phase: 'steady', version: 1 } as const
+    d.store.moveOrder(at, { status: 'canceled', phase: 'steady' })
     expect(d.s.request_look({ key: 'k', now: 2 })).toEqual({ verdict: 'stale', answer_msg: answer })
     hit(d.s.request_open({ key: 'k', order_id: 'o', now: 3 }))
     expect(hit(d.s.request_look({ key: 'k', now: 4 })).verdict).toBe('pending')
@@ -107,6 +107,14 @@ describe('repeated requests', () => {
 })
 
 describe('outbox', () => {
+  test('one OK is enough where no more are asked for, whichever relay it was of', () => {
+    const d = new World()
+    d.order('o', 'active')
+    const id = hit(d.say('R', 'm1'))
+    expect(hit(d.s.outbox_ok({ id, now: 9, min_ok: 1 })).state).toBe(2)
+    expect(d.value('SELECT count(*) FROM delivery')).toBe(0)
+  })
+
   test('one message a recipient at a time, in order, each delivered or dead once', () => {
     const d = new World()
     hit(d.s.transport_seen({ r: 'R', transport: 1, inner_at: 50, now: 1 }))

@@ -195,9 +195,10 @@ describe('obligations', () => {
     d.hold('H', 2)
     d.settle('H', 'seller')
     const at = { id: 'o', status: 'fiat-sent' } as const
-    hit(d.s.order_move({ ...at, phase: 'steady', v: 1, to_status: 'fiat-sent', to_phase: 'releasing' }))
-    miss(d.s.order_move({ ...at, phase: 'steady', v: 2, to_status: 'dispute', to_phase: 'steady' }))
-    hit(d.s.order_move({ ...at, phase: 'releasing', v: 2, to_status: 'settled-hold-invoice', to_phase: 'steady' }))
+    const settled = { status: 'settled-hold-invoice', phase: 'steady' } as const
+    hit(d.store.moveOrder({ ...at, phase: 'steady', version: 1 }, { status: 'fiat-sent', phase: 'releasing' }))
+    miss(d.store.moveOrder({ ...at, phase: 'steady', version: 2 }, { status: 'dispute', phase: 'steady' }))
+    hit(d.store.moveOrder({ ...at, phase: 'releasing', version: 2 }, settled))
     hit(d.s.order_review({ id: 'o' }))
   })
 
