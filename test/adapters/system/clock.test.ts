@@ -23,6 +23,16 @@ describe('the host’s clock', () => {
     expect(task).toHaveBeenCalledTimes(1)
   })
 
+  it('runs what is due at once without waiting a millisecond, and can forget it', () => {
+    const task = vi.fn()
+    const forgotten = vi.fn()
+    systemClock.after(0, task)
+    systemClock.after(0, forgotten)()
+    vi.advanceTimersByTime(0)
+    expect(task).toHaveBeenCalledTimes(1)
+    expect(forgotten).not.toHaveBeenCalled()
+  })
+
   it('forgets a task', () => {
     const task = vi.fn()
     const forget = systemClock.after(50, task)
