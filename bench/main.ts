@@ -11,7 +11,7 @@ import { machine, tableOf, writeReadme } from './report.ts'
 const PROJECT = join(import.meta.dirname, '..')
 const ROUNDS = 3
 /** How often a quick run measures what misses its goal: other work on the machine may have been in the way. */
-const QUICK_TRIES = 5
+const QUICK_TRIES = 3
 
 // Daemons are killed when this process exits; a signal alone would leave them.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
