@@ -155,7 +155,7 @@ CREATE UNIQUE INDEX hold_one_escrow ON hold(order_id)
 --> statement-breakpoint
 CREATE UNIQUE INDEX hold_epoch ON hold(order_id, purpose, COALESCE(bond_id, ''), epoch);
 --> statement-breakpoint
-CREATE INDEX hold_live    ON hold(order_id) WHERE final IS NULL;
+CREATE INDEX hold_live    ON hold(order_id, hash) WHERE final IS NULL;
 --> statement-breakpoint
 CREATE INDEX hold_clock   ON hold(min_htlc_height) WHERE final IS NULL AND rank = 2;
 --> statement-breakpoint

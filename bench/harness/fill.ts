@@ -189,8 +189,8 @@ export type Held = {
 }
 
 /**
- * A book of `open` orders and `held` trades whose escrow is held. Of the last of them the daemon does not know it yet: it
- * was paid while the daemon was away. Its buyer is `buyer`.
+ * A book of `open` orders, one of them `maker`'s, who wants to buy; and `held` trades whose escrow is held. Of the last of
+ * them the daemon does not know it yet: it was paid while the daemon was away. Its buyer is `buyer`.
  */
 export function fillWithTrades(
   dataDir: string,
@@ -198,12 +198,20 @@ export function fillWithTrades(
     open,
     held,
     buyer,
+    maker,
     height,
-  }: { readonly open: number; readonly held: number; readonly buyer: Key; readonly height: number },
-): { readonly holds: readonly Held[]; readonly paidMeanwhile: string } {
+  }: {
+    readonly open: number
+    readonly held: number
+    readonly buyer: Key
+    readonly maker: Key
+    readonly height: number
+  },
+): { readonly holds: readonly Held[]; readonly paidMeanwhile: string; readonly offer: string } {
   const seed = readMoneySeed(seedFileOf(dataDir))
   const holds: Held[] = []
   let paidMeanwhile = ''
+  const offer = uuid()
   fill(dataDir, (write, db) => {
     const lightningNode = lightningNodeOf(db)
     const nodePubkey = nodeKeyOf(db)
@@ -215,8 +223,10 @@ export function fillWithTrades(
       write.insert('delivery', { ref: event['coord'] ?? '', relay, rev: 1, at: atS })
     }
     for (let n = 0; n < open; n++) {
-      const id = uuid()
-      write.insert('orders', order(id, { status: 'pending', created_at: atS, expires_at: atS + DAY_S }))
+      const isOffer = n === 0
+      const id = isOffer ? offer : uuid()
+      const ours = isOffer ? { kind: 'buy', maker_pubkey: maker.pubkey, maker_identity: maker.pubkey } : {}
+      write.insert('orders', order(id, { status: 'pending', created_at: atS, expires_at: atS + DAY_S, ...ours }))
       publish(id)
     }
     for (let n = 0; n < held; n++) {
@@ -250,5 +260,5 @@ export function fillWithTrades(
       if (isLast) paidMeanwhile = id
     }
   })
-  return { holds, paidMeanwhile }
+  return { holds, paidMeanwhile, offer }
 }

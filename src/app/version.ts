@@ -1,7 +1,7 @@
 /** Which software this is, for the information event and for `fianza --version`. */
 import { readFileSync } from 'node:fs'
 
-/** The same way up from `src/app` and from `dist/app`. */
+/** The same way up from `src/app` and from the bundle in `dist`. */
 const ROOT = new URL('../../', import.meta.url)
 
 function readPackage(): { readonly version: string; readonly gitHead: string | null } {

@@ -11,10 +11,12 @@ export type Io = {
   readonly host: ProcessHost
   /** of the Node that runs us: 22.23.3 */
   readonly nodeVersion: string
+  /** what starts one more process of this command */
+  readonly command: readonly [string, ...string[]]
 }
 
-/** This process. A reader that goes away, like `head`, ends nothing. */
-export function processIo(): Io {
+/** This process, whose first module is `entry`. A reader that goes away, like `head`, ends nothing. */
+export function processIo(entry: string): Io {
   process.stdout.on('error', () => {})
   return {
     out: (text) => process.stdout.write(text),
@@ -23,6 +25,7 @@ export function processIo(): Io {
     isTerminal: process.stdout.isTTY === true,
     host: process,
     nodeVersion: process.versions.node,
+    command: [process.execPath, ...process.execArgv, entry],
   }
 }
 

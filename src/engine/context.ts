@@ -23,8 +23,13 @@ export type NodeKey = {
 
 /** What the rest of the engine may know of Lightning. */
 export interface LightningState {
-  /** the node is connected, verified, reconciled and not halted: requests that need it are served */
+  /** the node is connected, verified and not halted: requests that need it are served */
   readonly serving: boolean
+  /**
+   * Resolves when the holds of this order were compared with Lightning since the connection was opened, or it does not
+   * answer; null when they were, or there is none to ask. Nothing that a hold decides is accepted before (R-40).
+   */
+  compared(orderId: string): Promise<void> | null
   /** newest facts about the node; null before the first connection of this process */
   readonly node: NodeInfo | null
   /** newest block height we believe in; null before the first */

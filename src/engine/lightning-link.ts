@@ -16,8 +16,11 @@ import { checkSentinels } from './recovery/sentinels.ts'
 import { auditSettled } from './recovery/settled-audit.ts'
 import { holdRow } from './rows.ts'
 
-/** A verified connection: what claims are made on. */
+/** A connection that was verified and compared with our rows: what claims are made on. */
 export type Verified = { readonly conn: LightningConnection; readonly epoch: number; readonly node: string }
+
+/** A verified connection whose holds are being compared with our rows; those of `unseen` were not yet. */
+type Comparing = { readonly conn: LightningConnection; readonly node: string; readonly unseen: Set<string> }
 
 const RECONNECT_MIN_MS = 1000
 const RECONNECT_MAX_MS = 30_000
@@ -28,6 +31,8 @@ const SWEEPS_AN_AUDIT = 20
 const HEIGHT_STALE_MS = 90 * 60_000
 const BLOCK_MS = 10 * 60_000
 const WATCH_MAX = 200
+/** Hundreds of subscriptions wait until what arrived meanwhile was answered: all that they tell now was just read. */
+const WATCH_AFTER_MS = 1000
 const DAY_S = 86_400
 /** How long a payment is watched that was given up while a request of it was unread; invoices seldom live longer. */
 const ABANDONED_WATCH_S = 7 * DAY_S
@@ -37,6 +42,7 @@ export class LightningLink implements LightningState {
   readonly #onHeight: (height: number) => void
   #ctx: Ctx | null = null
   #verified: Verified | null = null
+  #comparing: Comparing | null = null
   #node: NodeInfo | null = null
   #height: { readonly height: number; readonly atMs: number } | null = null
   readonly #watches = new Map<string, Watch>()
@@ -55,7 +61,8 @@ export class LightningLink implements LightningState {
   }
 
   get serving(): boolean {
-    return this.#verified !== null && !this.#halted()
+    const node = this.#verified?.node ?? this.#comparing?.node
+    return node !== undefined && !this.#halted(node)
   }
 
   get node(): NodeInfo | null {
@@ -64,7 +71,21 @@ export class LightningLink implements LightningState {
 
   /** The connection to make claims on; null while there is none that was verified, or while we are halted. */
   get verified(): Verified | null {
-    return this.serving ? this.#verified : null
+    return this.#verified === null || this.#halted(this.#verified.node) ? null : this.#verified
+  }
+
+  compared(orderId: string): Promise<void> | null {
+    const comparing = this.#comparing
+    if (comparing === null) return null
+    const hashes = this.#c.store
+      .all<Pick<HoldRow, 'hash'>>('SELECT hash FROM hold WHERE order_id = :orderId AND final IS NULL', { orderId })
+      .map(({ hash }) => hash)
+      .filter((hash) => comparing.unseen.has(hash))
+    if (hashes.length === 0) return null
+    // A long list comes page by page: nobody waits for all of it.
+    return this.#lookUp(comparing.conn, comparing.node, hashes).catch((error: unknown) => {
+      if (!this.#stopped) this.#c.log.error('holds were not compared', { orderId, error: String(error) })
+    })
   }
 
   heightNow(): number | null {
@@ -79,14 +100,12 @@ export class LightningLink implements LightningState {
     return this.#ctx
   }
 
-  #halted(): boolean {
-    const row = this.#c.store.get<{ halted: 0 | 1 }>('SELECT halted FROM ln_node WHERE node_pubkey = :node', {
-      node: this.#verified?.node ?? '',
-    })
+  #halted(node: string): boolean {
+    const row = this.#c.store.get<{ halted: 0 | 1 }>('SELECT halted FROM ln_node WHERE node_pubkey = :node', { node })
     return row === undefined || row.halted === 1
   }
 
-  /** Starts connecting. Resolves after the first round: verified and reconciled, or known not to answer now. */
+  /** Starts connecting. Resolves when the node is verified, and is compared from then on, or when it does not answer. */
   start(ctx: Ctx): Promise<void> {
     this.#ctx = ctx
     const done = new Promise<void>((resolve) => this.#firstRound.push(resolve))
@@ -194,13 +213,16 @@ export class LightningLink implements LightningState {
     })
     if (halted !== null) return `halted: ${halted}`
     this.#node = info.value
-    const reconciled = await this.#reconcile(conn, node)
+    this.#comparing = { conn, node, unseen: this.#openHolds() }
+    this.#settleFirstRound()
+    const reconciled = await this.#reconcile(this.#comparing).finally(() => {
+      this.#comparing = null
+    })
     if (reconciled !== null) return reconciled
     if (this.#stopped) return null
     this.#verified = { conn, epoch, node }
     this.#height = { height: info.value.blockHeight, atMs: this.#c.clock.monotonicMs() }
     this.#blocks = conn.watchBlocks((height) => this.#block(height))
-    this.#watchLive()
     await this.#c.door.submit({
       name: 'lightning-up',
       run: (tx) => tx.s.blind_close({ kind: 'lightning', at: tx.nowS }),
@@ -213,6 +235,7 @@ export class LightningLink implements LightningState {
     })
     this.#c.poke.executor()
     this.#c.poke.resolver()
+    this.#later(WATCH_AFTER_MS, () => this.#watchLive())
     this.#later(SWEEP_MS, () => void this.#sweepForEver(conn))
     return null
   }
@@ -231,12 +254,12 @@ export class LightningLink implements LightningState {
   }
 
   /** Bulk comparison of what LND has with our rows. Null, or why it could not be made. */
-  async #reconcile(conn: LightningConnection, node: string): Promise<string | null> {
+  async #reconcile({ conn, node, unseen }: Comparing): Promise<string | null> {
     const row = this.#c.store.get<LnNodeRow>('SELECT * FROM ln_node WHERE node_pubkey = :node', { node })
     const metAt = Number(this.#c.store.s.meta_get({ key: `met:${node}` })?.value ?? nowS(this.#c))
     const sinceS = Math.max(metAt, (row?.last_alive_at ?? 0) - DAY_S)
     // Of what is older only what is pending: nothing that ended so long ago is news.
-    const reading = this.#readHolds(node)
+    const reading = this.#readHolds(node, unseen)
     const older = await conn.listHolds(
       { pendingOnly: true, createdSinceS: 0, createdUntilS: sinceS - 1 },
       reading.onPage,
@@ -246,7 +269,9 @@ export class LightningLink implements LightningState {
     if (!recent.ok) return recent.detail
     const payments = await conn.listPayments(sinceS)
     if (!payments.ok) return payments.detail
-    await this.#lookUpMissing(conn, node, await reading.listed())
+    await reading.listed()
+    // Of those that fell out of LND's list, each is asked for by itself.
+    await this.#lookUp(conn, node, unseen)
     await this.#c.door.submit({
       name: 'reconcile-payments',
       run: (tx) => {
@@ -257,24 +282,30 @@ export class LightningLink implements LightningState {
     return null
   }
 
-  /** Compares LND's list with our rows, a page at a time. `listed`: what is news was written; the hashes of all pages. */
-  #readHolds(node: string) {
-    const hashes = new Set<string>()
+  /** The hashes of all holds that have not ended. An index alone answers this: a node may have tens of thousands. */
+  #openHolds(): Set<string> {
+    const rows = this.#c.store.all<Pick<HoldRow, 'hash'>>('SELECT hash FROM hold WHERE final IS NULL ORDER BY order_id')
+    return new Set(rows.map(({ hash }) => hash))
+  }
+
+  /** Compares LND's list with our rows, a page at a time. `listed`: what is news was written, and `unseen` is left. */
+  #readHolds(node: string, unseen: Set<string>) {
     const written: Promise<void>[] = []
     return {
       onPage: (facts: readonly HoldFact[]): void => {
         if (this.#stopped) return
-        for (const { hash } of facts) hashes.add(hash)
-        for (const fact of newsAmong(this.#c.store, facts)) {
-          const observed = this.#observe(fact, node)
+        const news = newsAmong(this.#c.store, facts)
+        const unwritten = new Set(news.map(({ hash }) => hash))
+        for (const { hash } of facts) if (!unwritten.has(hash)) unseen.delete(hash)
+        for (const fact of news) {
+          const observed = this.#observe(fact, node).then(() => void unseen.delete(fact.hash))
           // A rejection is met where all are awaited.
           observed.catch(() => undefined)
           written.push(observed)
         }
       },
-      listed: async (): Promise<ReadonlySet<string>> => {
+      listed: async (): Promise<void> => {
         await Promise.all(written)
-        return hashes
       },
     }
   }
@@ -289,19 +320,15 @@ export class LightningLink implements LightningState {
     })
   }
 
-  /** Our open holds that fell out of LND's list: each is asked for by itself. */
-  async #lookUpMissing(conn: LightningConnection, node: string, listed: ReadonlySet<string>): Promise<void> {
-    const rows = this.#c.store.all<{ hash: string }>(
-      'SELECT hash FROM hold WHERE final IS NULL AND request IS NOT NULL AND node_pubkey = :node',
-      { node },
-    )
-    for (const { hash } of rows) {
-      const hold = listed.has(hash) ? undefined : holdRow(this.#c.store, hash)
-      if (hold === undefined || hold.final !== null) continue
-      const seen: Lookup<HoldFact | 'not-found'> = await conn.lookupHold(hold.hash)
+  /** Asks LND for each of some holds; what it does not answer stays as it was. */
+  async #lookUp(conn: LightningConnection, node: string, hashes: Iterable<string>): Promise<void> {
+    for (const hash of hashes) {
+      const hold = holdRow(this.#c.store, hash)
+      if (hold === undefined || hold.final !== null || hold.request === null || hold.node_pubkey !== node) continue
+      const seen: Lookup<HoldFact | 'not-found'> = await conn.lookupHold(hash)
       if (!seen.ok) continue
       const fact = seen.value === 'not-found' ? this.#expiredFact(hold) : seen.value
-      if (fact === null) continue
+      if (fact === null || newsAmong(this.#c.store, [fact]).length === 0) continue
       await this.#c.door.submit({ name: `observe:${fact.state}`, run: (tx) => observeHold(this.#c, tx, fact) })
     }
   }
@@ -349,11 +376,12 @@ export class LightningLink implements LightningState {
     if (verified === null || this.#sweeping) return
     this.#sweeping = true
     try {
-      const reading = this.#readHolds(verified.node)
+      const unseen = this.#openHolds()
+      const reading = this.#readHolds(verified.node, unseen)
       const pending = await verified.conn.listHolds({ pendingOnly: true, createdSinceS: 0 }, reading.onPage)
-      const listed = await reading.listed()
+      await reading.listed()
       if (!pending.ok) return
-      await this.#lookUpMissing(verified.conn, verified.node, listed)
+      await this.#lookUp(verified.conn, verified.node, unseen)
       await this.#lookUpAbandoned(verified)
       this.#sweeps += 1
       if (this.#sweeps % SWEEPS_AN_AUDIT === 0) await auditSettled(this.#c, verified)

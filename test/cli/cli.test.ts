@@ -46,6 +46,7 @@ describe('the fianza command', () => {
       isTerminal: false,
       host: new FakeProcess(),
       nodeVersion,
+      command: ['fianza'] as const,
     }
     return { code: await run(args, io), ...said }
   }

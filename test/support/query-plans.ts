@@ -84,6 +84,11 @@ export const EXCEPTIONS: readonly { readonly step: RegExp; readonly in: RegExp; 
     why: 'every open hold is compared with Lightning: at a new connection, and in the checks of every half minute',
   },
   {
+    step: /^SCAN hold USING INDEX hold_clock$/,
+    in: /ORDER BY min_htlc_height DESC LIMIT 50$/,
+    why: 'the paid holds of the greatest heights: at a new connection to Lightning',
+  },
+  {
     step: /^SCAN outbox_msg USING INDEX outbox_due$/,
     in: /^SELECT COUNT\(\*\) AS n FROM outbox_msg WHERE state < 2 AND first_ok_at IS NULL/,
     why: 'every unsent message is counted in the checks of every half minute',

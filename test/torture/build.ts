@@ -19,7 +19,6 @@ function newestSourceMs(): number {
 }
 
 function build(): void {
-  const tsc = join(PROJECT, 'node_modules/.bin/tsc')
-  const run = spawnSync(tsc, ['-p', 'tsconfig.build.json'], { cwd: PROJECT, encoding: 'utf8' })
+  const run = spawnSync('npm', ['run', 'build'], { cwd: PROJECT, encoding: 'utf8' })
   if (run.status !== 0) throw new Error(`the build failed:\n${run.stdout}${run.stderr}`)
 }

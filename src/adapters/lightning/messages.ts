@@ -1,7 +1,10 @@
 /**
- * LND's messages as `@grpc/proto-loader` gives them with the options of `protos.ts`: 64 bit integers and enums are
- * strings, bytes are buffers, absent fields have their default. Only the fields that fianza uses are named.
+ * LND's messages as `protos.ts` gives them: enums are strings, bytes are buffers, absent fields have their default. Only
+ * the fields that fianza uses are named.
  */
+
+/** A whole number of 64 bits: a text, or where a list has many of them a number, which is exact up to 2^53. */
+export type Int64 = string | number
 
 export type GetInfoResponse = {
   readonly identity_pubkey: string
@@ -16,8 +19,8 @@ export type GetInfoResponse = {
 
 export type InvoiceHtlcMessage = {
   readonly chan_id: string
-  readonly htlc_index: string
-  readonly amt_msat: string
+  readonly htlc_index: Int64
+  readonly amt_msat: Int64
   readonly expiry_height: number
   readonly state: string
 }
@@ -25,22 +28,27 @@ export type InvoiceHtlcMessage = {
 export type InvoiceMessage = {
   readonly r_hash: Uint8Array
   readonly memo: string
-  readonly value_msat: string
-  readonly amt_paid_msat: string
-  readonly creation_date: string
-  readonly expiry: string
-  readonly cltv_expiry: string
+  readonly value_msat: Int64
+  readonly amt_paid_msat: Int64
+  readonly creation_date: Int64
+  readonly expiry: Int64
+  readonly cltv_expiry: Int64
   readonly payment_request: string
-  readonly settle_index: string
+  readonly settle_index: Int64
   readonly state: string
   readonly htlcs: readonly InvoiceHtlcMessage[]
+}
+
+/** An invoice in a list: its HTLCs have no channel, whose id a number can not hold. */
+export type ListedInvoice = Omit<InvoiceMessage, 'htlcs'> & {
+  readonly htlcs: readonly Omit<InvoiceHtlcMessage, 'chan_id'>[]
 }
 
 export type PaymentMessage = {
   readonly payment_hash: string
   readonly payment_preimage: string
-  readonly value_msat: string
-  readonly fee_msat: string
+  readonly value_msat: Int64
+  readonly fee_msat: Int64
   readonly creation_time_ns: string
   readonly status: string
   readonly failure_reason: string
@@ -53,14 +61,14 @@ export type RpcMessages = {
   lookupInvoice: { request: { r_hash: Uint8Array }; response: InvoiceMessage }
   listInvoices: {
     request: { pending_only: boolean; index_offset: string; num_max_invoices: number; creation_date_start: number }
-    response: { readonly invoices: readonly InvoiceMessage[]; readonly last_index_offset: string }
+    response: { readonly invoices: ListedInvoice[]; readonly last_index_offset: Int64 }
   }
   listPayments: {
     request: { include_incomplete: true; index_offset: string; max_payments: number; creation_date_start: number }
-    response: { readonly payments: readonly PaymentMessage[]; readonly last_index_offset: string }
+    response: { readonly payments: PaymentMessage[]; readonly last_index_offset: string }
   }
   lookupHtlcResolution: {
-    request: { chan_id: string; htlc_index: string }
+    request: { chan_id: string; htlc_index: Int64 }
     response: { readonly settled: boolean }
   }
   addHoldInvoice: {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { assert } from '../../core/assert.ts'
 import { type Msat, msat } from '../../core/money.ts'
 import type { HoldFact, Network, NodeInfo, PaymentFact, PaymentFailure, PaymentRecord } from '../../ports/lightning.ts'
-import type { GetInfoResponse, InvoiceMessage, PaymentMessage } from './messages.ts'
+import type { GetInfoResponse, Int64, ListedInvoice, PaymentMessage } from './messages.ts'
 
 const NETWORKS: ReadonlyMap<string, Network> = new Map([
   ['mainnet', 'mainnet'],
@@ -39,7 +39,7 @@ const HOLD_STATES: ReadonlyMap<string, HoldFact['state']> = new Map([
 ])
 
 /** money-path.md 1.5. HTLCs that are given back already do not limit the hold. */
-export function holdFactOf(message: InvoiceMessage): HoldFact {
+export function holdFactOf(message: ListedInvoice): HoldFact {
   const state = HOLD_STATES.get(message.state)
   assert(state !== undefined, `an invoice in a state that fianza does not know: "${message.state}"`)
   assert(message.r_hash.length === 32, 'an invoice without a payment hash')
@@ -130,8 +130,8 @@ export function hexBytes(hex: string): Uint8Array {
   return Buffer.from(hex, 'hex')
 }
 
-export function msatOf(text: string): Msat {
-  return msat(integer(text))
+export function msatOf(amount: Int64): Msat {
+  return msat(integer(amount))
 }
 
 function milliseconds(nanoseconds: string): number {
@@ -139,8 +139,9 @@ function milliseconds(nanoseconds: string): number {
   return Number(BigInt(nanoseconds) / 1_000_000n)
 }
 
-function integer(text: string): number {
-  const value = Number(text)
-  assert(/^\d+$/.test(text) && Number.isSafeInteger(value), `not a whole number: "${text}"`)
+function integer(from: Int64): number {
+  const value = Number(from)
+  const isWhole = typeof from === 'string' ? /^\d+$/.test(from) : value >= 0
+  assert(isWhole && Number.isSafeInteger(value), `not a whole number: "${from}"`)
   return value
 }

@@ -1,12 +1,21 @@
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
+import { assert } from '../../core/assert.ts'
 
 const require = createRequire(import.meta.url)
 
-/** Where the migrations lie: the same way up from `src/adapters/sqlite` and from `dist/adapters/sqlite`. */
-export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../drizzle', import.meta.url))
+/** Where the migrations lie: in the package's own folder, above its sources and above the bundle. */
+export const MIGRATIONS_FOLDER = folderAbove(import.meta.dirname, 'drizzle')
+
+function folderAbove(from: string, name: string): string {
+  const folder = join(from, name)
+  if (existsSync(folder)) return folder
+  assert(from !== dirname(from), `the package lacks its folder ${name}`)
+  return folderAbove(dirname(from), name)
+}
 
 /** The database cannot be used by this version of the software; the message tells the operator why. */
 export class SchemaError extends Error {

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import { type Command, InvalidArgumentError } from 'commander'
 import { createColors } from 'picocolors'
 import { EXIT } from '../../app/refusal.ts'
@@ -9,9 +8,6 @@ import type { Cli } from '../context.ts'
 import type { Io } from '../io.ts'
 import { sats, table } from '../table.ts'
 
-/** This same command, whether it runs from its sources or as a package. */
-const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url))
-
 /** `fianza demo` */
 export function addDemo(program: Command, cli: Cli): void {
   program
@@ -19,7 +15,7 @@ export function addDemo(program: Command, cli: Cli): void {
     .description('watch trades from end to end, a daemon that is killed twice, and an account of every sat')
     .option('--only <numbers>', `some of the scenes 1 to ${SCENE_COUNT}, with commas between them`, sceneNumbers)
     .action(async (options: { readonly only?: readonly number[] }) => {
-      cli.exitCode = await playDemo(cli.io, { command: [process.execPath, ...process.execArgv, ENTRY], ...options })
+      cli.exitCode = await playDemo(cli.io, { command: cli.io.command, ...options })
     })
 }
 

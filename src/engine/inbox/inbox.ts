@@ -227,6 +227,8 @@ export class Inbox {
     if (!shape.ok) return this.#decide(request, () => drop(shape.error))
     const handler = handlerOf(message.action)
     if (handler === null) return this.#decide(request, () => withoutHandler(message.action))
+    const comparing = message.id === null ? null : this.#ctx.lightning.compared(message.id)
+    if (comparing !== null) await comparing
     return handler((h) => this.#run(h, request))
   }
 

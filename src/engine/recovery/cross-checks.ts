@@ -19,15 +19,14 @@ const HOLDS_A_ROUND = 2000
 
 export class CrossChecks {
   /** the order whose holds were looked at last: they may have been cut off */
-  #endedFrom = ''
+  #openFrom = ''
 
   /** All checks, in one transaction; of very many open holds some, the next ones in the next round. */
   run(ctx: Ctx, tx: Tx): void {
     fundsWithoutOwner(ctx, tx)
     readyWithoutIntent(ctx, tx)
     promptDue(ctx, tx)
-    this.#endedFrom = endedWithOpenHold(ctx, tx, this.#endedFrom)
-    decidedWithoutIntent(ctx, tx)
+    this.#openFrom = openHolds(ctx, tx, this.#openFrom)
     doneWithoutLedger(ctx, tx)
     undelivered(ctx, tx)
     askAgainAfterDeadLetter(ctx, tx)
@@ -56,31 +55,30 @@ function readyWithoutIntent(ctx: Ctx, tx: Tx): void {
   for (const row of rows) startPaying(ctx, tx, row.id)
 }
 
-/** X-6: an order that is over keeps no undecided hold. Gives the order to go on with; `''` when all were looked at. */
-function endedWithOpenHold(ctx: Ctx, tx: Tx, from: string): string {
-  const looked = tx.store.all<Pick<HoldRow, 'hash' | 'order_id'> & { readonly ended: 0 | 1 }>(
-    `SELECT h.hash, h.order_id, h.decision = 'none' AND o.status IN ${ENDED} AS ended
+/**
+ * X-6: an order that is over keeps no undecided hold. X-8: a decision has an intent that ends the hold. Gives the order to
+ * go on with; `''` when all were looked at.
+ */
+function openHolds(ctx: Ctx, tx: Tx, from: string): string {
+  const looked = tx.store.all<Pick<HoldRow, 'hash' | 'order_id' | 'decision'> & { readonly amiss: 0 | 1 }>(
+    `SELECT h.hash, h.order_id, h.decision, CASE h.decision WHEN 'none' THEN o.status IN ${ENDED}
+            ELSE NOT EXISTS (SELECT 1 FROM ln_op p
+              WHERE p.hash = h.hash AND p.kind IN ('hold_settle', 'hold_cancel') AND p.state <> 'void') END AS amiss
        FROM hold h JOIN orders o ON o.id = h.order_id
       WHERE h.final IS NULL AND h.order_id >= :from ORDER BY h.order_id LIMIT ${HOLDS_A_ROUND}`,
     { from },
   )
-  for (const { hash, ended } of looked) {
-    const hold = ended === 1 ? holdRow(tx.store, hash) : undefined
-    if (hold !== undefined) cancelHold(ctx, tx, hold, 'order-ended', 'cross-check')
+  for (const { hash, decision, amiss } of looked) {
+    if (amiss === 0) continue
+    if (decision === 'cancel') ensureCancel(ctx, tx, hash)
+    else if (decision === 'settle')
+      alert(ctx, tx, `no-settle-intent:${hash}`, 3, `hold ${hash} is decided settle and has no intent`)
+    else {
+      const hold = holdRow(tx.store, hash)
+      if (hold !== undefined) cancelHold(ctx, tx, hold, 'order-ended', 'cross-check')
+    }
   }
   return looked.length < HOLDS_A_ROUND ? '' : (looked.at(-1)?.order_id ?? '')
-}
-
-/** X-8: a decision has an intent that ends the hold. */
-function decidedWithoutIntent(ctx: Ctx, tx: Tx): void {
-  const holds = tx.store.all<HoldRow>(
-    `SELECT h.* FROM hold h WHERE h.final IS NULL AND h.decision <> 'none' AND NOT EXISTS
-       (SELECT 1 FROM ln_op p WHERE p.hash = h.hash AND p.kind IN ('hold_settle', 'hold_cancel') AND p.state <> 'void')`,
-  )
-  for (const hold of holds) {
-    if (hold.decision === 'cancel') ensureCancel(ctx, tx, hold.hash)
-    else alert(ctx, tx, `no-settle-intent:${hold.hash}`, 3, `hold ${hold.hash} is decided settle and has no intent`)
-  }
 }
 
 /** X-10: what moved is booked. The newest suffice: every gap is met while it is young. */

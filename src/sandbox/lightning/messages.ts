@@ -6,7 +6,10 @@ import type { Lnd } from './lnd.ts'
 import { feeOf, HUB_CLTV_DELTA, statusOf } from './model/payer.ts'
 import type { Attempt, Invoice, InvoiceHtlc, Payment } from './model/records.ts'
 
-/** A message as `@grpc/proto-loader` takes and gives it: keepCase, longs and enums as strings, bytes as buffers. */
+/**
+ * A message as `@grpc/proto-loader` takes it: keepCase, enums as strings, bytes as buffers, 64 bit integers as numbers, or
+ * as strings where a number is not exact.
+ */
 export type Message = Readonly<Record<string, unknown>>
 
 export const SIM_VERSION = '0.20.0-beta commit=v0.20.0-beta'
@@ -41,22 +44,22 @@ export function invoiceMessage(lnd: Lnd, invoice: Invoice): Message {
     r_preimage: invoice.preimage === null ? Buffer.alloc(32) : Buffer.from(invoice.preimage, 'hex'),
     r_hash: Buffer.from(invoice.hash, 'hex'),
     value: sats(invoice.amountMsat),
-    value_msat: String(invoice.amountMsat),
+    value_msat: invoice.amountMsat,
     settled: invoice.state === 'settled',
     creation_date: seconds(invoice.createdAtMs),
     settle_date: seconds(invoice.settledAtMs ?? 0),
     payment_request: invoice.request,
     description_hash: invoice.descriptionHash === null ? NO_BYTES : Buffer.from(invoice.descriptionHash, 'hex'),
-    expiry: String(invoice.expiryS),
+    expiry: invoice.expiryS,
     fallback_addr: '',
-    cltv_expiry: String(invoice.cltvDelta),
+    cltv_expiry: invoice.cltvDelta,
     route_hints: [],
     private: false,
-    add_index: String(invoice.addIndex),
-    settle_index: String(invoice.settleIndex ?? 0),
-    amt_paid: String(invoice.receivedMsat),
+    add_index: invoice.addIndex,
+    settle_index: invoice.settleIndex ?? 0,
+    amt_paid: invoice.receivedMsat,
     amt_paid_sat: sats(invoice.receivedMsat),
-    amt_paid_msat: String(invoice.receivedMsat),
+    amt_paid_msat: invoice.receivedMsat,
     state: INVOICE_STATES[invoice.state],
     htlcs: invoice.htlcs.map((part) => invoiceHtlcMessage(lnd, part)),
     features: featuresMessage(invoice.features),
@@ -72,15 +75,15 @@ export function invoiceMessage(lnd: Lnd, invoice: Invoice): Message {
 function invoiceHtlcMessage(lnd: Lnd, part: InvoiceHtlc): Message {
   return {
     chan_id: lnd.channel().scid,
-    htlc_index: String(part.channelIndex),
-    amt_msat: String(part.amountMsat),
+    htlc_index: part.channelIndex,
+    amt_msat: part.amountMsat,
     accept_height: part.acceptHeight,
     accept_time: seconds(part.acceptedAtMs),
     resolve_time: seconds(part.resolvedAtMs ?? 0),
     expiry_height: part.expiryHeight,
     state: HTLC_STATES[part.state],
     custom_records: {},
-    mpp_total_amt_msat: String(part.totalMsat),
+    mpp_total_amt_msat: part.totalMsat,
     amp: null,
     custom_channel_data: NO_BYTES,
   }
@@ -294,12 +297,12 @@ function featuresMessage(bits: readonly number[]): Message {
   )
 }
 
-function sats(msat: number): string {
-  return String(Math.floor(msat / 1000))
+function sats(msat: number): number {
+  return Math.floor(msat / 1000)
 }
 
-function seconds(ms: number): string {
-  return String(Math.floor(ms / 1000))
+function seconds(ms: number): number {
+  return Math.floor(ms / 1000)
 }
 
 function nanoseconds(ms: number): string {

@@ -8,9 +8,9 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js'
 import type { RpcMessages } from '../../../src/adapters/lightning/messages.ts'
-import { methodOf } from '../../../src/adapters/lightning/protos.ts'
 import { RPC_NAMES, RPCS, type RpcName } from '../../../src/adapters/lightning/rpcs.ts'
 import { selfSignedCertificate } from '../../../src/sandbox/lightning/server/certificate.ts'
+import { LND_PROTOS } from '../../support/lnd-protos.ts'
 
 const { certPem: CERT, keyPem: KEY } = selfSignedCertificate(Date.now())
 
@@ -58,7 +58,8 @@ export async function startFakeLnd(handlers: FakeHandlers = {}): Promise<FakeLnd
   const server = new Server()
   for (const service of new Set(RPC_NAMES.map((name) => RPCS[name].service))) {
     const names = RPC_NAMES.filter((name) => RPCS[name].service === service && all[name] !== undefined)
-    const definition = Object.fromEntries(names.map((name) => [RPCS[name].method, methodOf(name)]))
+    const served = Object.entries(LND_PROTOS[service] ?? {})
+    const definition = Object.fromEntries(served.filter(([method]) => names.some((n) => RPCS[n].method === method)))
     const implementation = Object.fromEntries(names.map((name) => [RPCS[name].method, handle(name, all, called)]))
     if (names.length > 0) server.addService(definition as ServiceDefinition, implementation)
   }

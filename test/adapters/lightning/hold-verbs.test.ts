@@ -387,10 +387,10 @@ describe('listing holds', () => {
   })
 
   it('is no information when a page is missing, unreadable or the same again', async () => {
-    const first = page([HASH], '2')
+    const first = () => page([HASH], '2')
     const broken: readonly Script[] = [
-      { listInvoices: [first, fails('listInvoices', 14, 'Connection dropped')] },
-      { listInvoices: [first, first] },
+      { listInvoices: [first(), fails('listInvoices', 14, 'Connection dropped')] },
+      { listInvoices: [first(), first()] },
       { listInvoices: [answers({ invoices: [ours({ state: 'FROZEN' })], last_index_offset: '1' }), page([], '0')] },
     ]
     for (const script of broken) {

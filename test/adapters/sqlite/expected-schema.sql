@@ -94,7 +94,7 @@ CREATE INDEX hold_clock ON hold(min_htlc_height) WHERE final IS NULL AND rank = 
 
 CREATE UNIQUE INDEX hold_epoch ON hold(order_id, purpose, COALESCE(bond_id, ''), epoch)
 
-CREATE INDEX hold_live ON hold(order_id) WHERE final IS NULL
+CREATE INDEX hold_live ON hold(order_id, hash) WHERE final IS NULL
 
 CREATE UNIQUE INDEX hold_one_escrow ON hold(order_id)
 WHERE purpose = 'escrow' AND decision <> 'cancel' AND (final IS NULL OR final = 'settled')

@@ -1,6 +1,4 @@
-/** The object that the functions of `lightning` take, built from the same .proto files, which are parsed once. */
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+/** The object that the functions of `lightning` take, built from the .proto files. */
 import {
   type Client,
   credentials,
@@ -9,11 +7,8 @@ import {
   Metadata,
   type ServiceClientConstructor,
 } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
 import type { AuthenticatedLnd } from 'lightning'
-
-const PROTO_DIR = join(dirname(createRequire(import.meta.url).resolve('lightning/package.json')), 'grpc', 'protos')
-const FILES = ['lightning.proto', 'invoices.proto', 'router.proto', 'chainnotifier.proto']
+import { LND_PROTOS } from '../../support/lnd-protos.ts'
 
 const SERVICES = {
   default: ['lnrpc', 'Lightning'],
@@ -22,12 +17,7 @@ const SERVICES = {
   chain: ['chainrpc', 'ChainNotifier'],
 } as const
 
-const root = loadPackageDefinition(
-  loadSync(
-    FILES.map((file) => join(PROTO_DIR, file)),
-    { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true, includeDirs: [PROTO_DIR] },
-  ),
-)
+const root = loadPackageDefinition(LND_PROTOS)
 
 /** A client with this macaroon, and how to close it. */
 export function lndClient(

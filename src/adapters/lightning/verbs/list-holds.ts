@@ -4,7 +4,7 @@ import type { Calls } from '../calls.ts'
 import { classify, explain } from '../classification.ts'
 import { holdFactOf } from '../translate.ts'
 import { noAnswer, reading } from './answer.ts'
-import { allPages, PAGE_ROWS } from './pages.ts'
+import { allPages, PAGE_ROWS, pageOf } from './pages.ts'
 
 /**
  * All invoices, or the open and accepted ones, created within a time (money-path.md 1.6). Pages go forward, so what is
@@ -26,7 +26,7 @@ export async function listHolds(
         creation_date_start: query.createdSinceS,
         ...(query.createdUntilS === undefined ? {} : { creation_date_end: query.createdUntilS }),
       })
-      return answer.ok ? ok({ rows: answer.value.invoices, lastIndex: answer.value.last_index_offset }) : answer
+      return answer.ok ? ok(pageOf(answer.value.invoices, answer.value.last_index_offset)) : answer
     },
     (rows) => {
       const facts = reading('the list of invoices', () => rows.map(holdFactOf))

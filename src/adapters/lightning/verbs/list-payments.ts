@@ -5,7 +5,7 @@ import { classify, explain } from '../classification.ts'
 import type { PaymentMessage } from '../messages.ts'
 import { paymentRecordOf } from '../translate.ts'
 import { noAnswer, reading } from './answer.ts'
-import { allPages, PAGE_ROWS } from './pages.ts'
+import { allPages, PAGE_ROWS, pageOf } from './pages.ts'
 
 /**
  * All payments created at or after a moment, failed and unfinished ones too. Only to find what we do not know: the fate of
@@ -22,7 +22,7 @@ export async function listPayments(calls: Calls, createdSinceS: number): Promise
         max_payments: PAGE_ROWS,
         creation_date_start: createdSinceS,
       })
-      return answer.ok ? ok({ rows: answer.value.payments, lastIndex: answer.value.last_index_offset }) : answer
+      return answer.ok ? ok(pageOf(answer.value.payments, answer.value.last_index_offset)) : answer
     },
     (rows) => payments.push(...rows),
   )

@@ -1,11 +1,20 @@
 import { err, ok, type Result } from '../../../core/result.ts'
 import type { Evidence } from '../evidence.ts'
+import type { Int64 } from '../messages.ts'
 import { type RpcName, rpcUri } from '../rpcs.ts'
 
 /** Rows of one page: a few hundred kilobytes as a rule, and well inside the deadline of a read. */
 export const PAGE_ROWS = 500
 
-type Page<T> = { readonly rows: readonly T[]; readonly lastIndex: string }
+type Page<T> = { readonly rows: readonly T[]; readonly lastIndex: Int64 }
+
+/**
+ * The rows of an answer, which has none afterwards: gRPC's objects of past calls hang together, and would keep all pages
+ * in memory until the next full collection.
+ */
+export function pageOf<T>(rows: T[], lastIndex: Int64): Page<T> {
+  return { rows: rows.splice(0), lastIndex }
+}
 
 /**
  * All rows, oldest first, up to the first empty page. Each page is handed on while the next is on its way. A page that does
@@ -26,7 +35,7 @@ export async function allPages<T>(
     if (!(Number(next) > Number(offset))) {
       return err({ kind: 'other', uri: rpcUri(name), details: `LND pages in circles: ${next} after ${offset}` })
     }
-    offset = next
+    offset = String(next)
     coming = page(offset)
     onRows(rows)
   }
