@@ -2,17 +2,13 @@
  * Everything that must be the same after a restart, and that nobody else can guess, is derived from one secret of its
  * own: the money seed (design.md 3, money-path.md 3.7). It is never the Nostr key.
  */
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { HoldPurpose } from '../adapters/sqlite/schema.ts'
 import { assert } from '../core/assert.ts'
+import { sha256Hex } from '../wire/hex.ts'
 
 /** Bytes of entropy in the seed file. */
 export const SEED_BYTES = 32
-
-/** Hex of sha256. */
-export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex')
-}
 
 export class MoneySeed {
   readonly #seed: Uint8Array

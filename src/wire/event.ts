@@ -3,7 +3,7 @@ import { assert } from '../core/assert.ts'
 import type { EventTemplate, NostrEvent } from '../core/protocol.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { Curves } from './curves.ts'
-import { bytesToHex, hexToBytes, isHex, sha256 } from './hex.ts'
+import { bytesToHex, hexToBytes, isHex, sha256, sha256Hex } from './hex.ts'
 
 /** What an event may be at most. Content: the longest NIP-44 payload has 87,472 characters. */
 export const EVENT_LIMITS = {
@@ -72,16 +72,16 @@ export function checkEventShape(value: unknown): Result<NostrEvent, string> {
   return ok({ id, ...rumor.value, sig })
 }
 
-const idBytes = (template: EventTemplate, pubkey: string): Uint8Array =>
-  sha256(JSON.stringify([0, pubkey, template.created_at, template.kind, template.tags, template.content]))
+const idText = ({ created_at, kind, tags, content }: EventTemplate, pubkey: string): string =>
+  JSON.stringify([0, pubkey, created_at, kind, tags, content])
 
 /** The id that NIP-01 gives to this author's event, in hex. */
-export const eventId = (template: EventTemplate, pubkey: string): string => bytesToHex(idBytes(template, pubkey))
+export const eventId = (template: EventTemplate, pubkey: string): string => sha256Hex(idText(template, pubkey))
 
 /** Recomputes the id and checks the signature over it. For events that passed {@link checkEventShape}. */
 export function verifyEvent(event: NostrEvent, curves: Curves): boolean {
-  const id = idBytes(event, event.pubkey)
-  return bytesToHex(id) === event.id && curves.verify(hexToBytes(event.sig), id, event.pubkey)
+  if (eventId(event, event.pubkey) !== event.id) return false
+  return curves.verify(hexToBytes(event.sig), hexToBytes(event.id), event.pubkey)
 }
 
 /**
@@ -96,7 +96,7 @@ export function signEvent(
   curves: Curves,
 ): NostrEvent {
   const { created_at, kind, tags, content } = template
-  const id = idBytes(template, pubkey)
+  const id = sha256(idText(template, pubkey))
   const sig = bytesToHex(curves.sign(id, secretKey, aux))
   return { id: bytesToHex(id), pubkey, created_at, kind, tags, content, sig }
 }

@@ -1,5 +1,5 @@
 /** Bytes as lower-case hex and back. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const LOWER_HEX = /^[0-9a-f]*$/
 
@@ -13,5 +13,7 @@ export const bytesToHex = (bytes: Uint8Array): string => Buffer.from(bytes).toSt
 export const hexToBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'))
 
 /** SHA-256 of bytes, or of a text as UTF-8. */
-export const sha256 = (data: Uint8Array | string): Uint8Array =>
-  new Uint8Array(createHash('sha256').update(data).digest())
+export const sha256 = (data: Uint8Array | string): Uint8Array => new Uint8Array(hash('sha256', data, 'buffer'))
+
+/** The same in lower-case hex. */
+export const sha256Hex = (data: Uint8Array | string): string => hash('sha256', data, 'hex')
