@@ -9,8 +9,11 @@ import { PROJECT } from './repository.ts'
 
 const DIST = join(PROJECT, 'dist')
 
-/** What finds files beside its own, or brings native code: left where npm puts it. */
-const EXTERNAL = ['better-sqlite3', 'secp256k1', 'pino']
+/**
+ * Left where npm puts it: what finds files beside its own or brings native code, and what is loaded when it is first
+ * needed, of which a bundle in CommonJS would export no names.
+ */
+const EXTERNAL = ['better-sqlite3', 'secp256k1', 'pino', 'undici']
 
 const { metafile } = await build({
   absWorkingDir: PROJECT,
@@ -33,6 +36,10 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 })
+for (const [module, { imports }] of Object.entries(metafile.inputs))
+  for (const { kind, path, external } of imports)
+    if (kind === 'dynamic-import' && external !== true && path.includes('node_modules/'))
+      throw new Error(`${module} loads ${path} when it is needed: put the package into EXTERNAL`)
 writeFileSync(join(DIST, 'bundle/LICENSES.txt'), licencesOf(Object.keys(metafile.inputs)))
 
 /** The licence of every package that a bundle contains. Throws when one has none. */
