@@ -78,7 +78,7 @@ async function run(options: BenchOptions): Promise<readonly Figure[]> {
       detail: `${about}; all of them compared, and a new invoice made, after ${(of('invoiceMs') / 1000).toFixed(2)} s`,
     },
     {
-      name: 'P4 memory then',
+      name: 'P4 memory when all are compared',
       value: of('residentMb'),
       unit: 'MB',
       goal: atMost(200),
