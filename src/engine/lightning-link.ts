@@ -19,8 +19,16 @@ import { holdRow } from './rows.ts'
 /** A connection that was verified and compared with our rows: what claims are made on. */
 export type Verified = { readonly conn: LightningConnection; readonly epoch: number; readonly node: string }
 
-/** A verified connection whose holds are being compared with our rows; those of `unseen` were not yet. */
-type Comparing = { readonly conn: LightningConnection; readonly node: string; readonly unseen: Set<string> }
+/**
+ * A verified connection whose holds are being compared with our rows; those of `unseen` were not yet. `asked`: the orders
+ * whose own holds were asked for, each once, however many messages name it.
+ */
+type Comparing = {
+  readonly conn: LightningConnection
+  readonly node: string
+  readonly unseen: Set<string>
+  readonly asked: Map<string, Promise<void>>
+}
 
 const RECONNECT_MIN_MS = 1000
 const RECONNECT_MAX_MS = 30_000
@@ -77,15 +85,19 @@ export class LightningLink implements LightningState {
   compared(orderId: string): Promise<void> | null {
     const comparing = this.#comparing
     if (comparing === null) return null
+    const asked = comparing.asked.get(orderId)
+    if (asked !== undefined) return asked
     const hashes = this.#c.store
       .all<Pick<HoldRow, 'hash'>>('SELECT hash FROM hold WHERE order_id = :orderId AND final IS NULL', { orderId })
       .map(({ hash }) => hash)
       .filter((hash) => comparing.unseen.has(hash))
     if (hashes.length === 0) return null
     // A long list comes page by page: nobody waits for all of it.
-    return this.#lookUp(comparing.conn, comparing.node, hashes).catch((error: unknown) => {
+    const compared = this.#lookUp(comparing.conn, comparing.node, hashes).catch((error: unknown) => {
       if (!this.#stopped) this.#c.log.error('holds were not compared', { orderId, error: String(error) })
     })
+    comparing.asked.set(orderId, compared)
+    return compared
   }
 
   heightNow(): number | null {
@@ -213,7 +225,7 @@ export class LightningLink implements LightningState {
     })
     if (halted !== null) return `halted: ${halted}`
     this.#node = info.value
-    this.#comparing = { conn, node, unseen: this.#openHolds() }
+    this.#comparing = { conn, node, unseen: this.#openHolds(), asked: new Map() }
     this.#settleFirstRound()
     const reconciled = await this.#reconcile(this.#comparing).finally(() => {
       this.#comparing = null

@@ -31,11 +31,16 @@ describe('Lightning lists its holds slowly', () => {
     world.kill()
     market.paysEscrow(id)
     bob.send('fiat-sent', { id })
+    // Strangers who name the order make LND no work.
+    for (let n = 0; n < 5; n += 1) carol.send('release', { id })
     dave.takes('take-buy', other)
+    const looks = faults().calls('LookupInvoice')
     faults().always('ListInvoices', { kind: 'slow', ms: LIST_MS })
     await world.boot()
     await goesOnAtOnce(id)
     expect(world.standing(other)).toBe('pending/opening')
+    // One sentinel, and the order's own hold once.
+    expect(faults().calls('LookupInvoice') - looks).toBe(2)
     expect(world.engine?.status().lightning.serving).toBe(true)
     await dave.hears('pay-invoice', other, 1, 5 * LIST_MS)
     expect(faults().calls('ListInvoices')).toBeGreaterThanOrEqual(4)
